@@ -1,0 +1,2 @@
+//! nasalogs at the shell.
+fn main() {}

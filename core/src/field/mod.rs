@@ -1,0 +1,3 @@
+//! Pure functions from the bytes of one field to its value. They know neither lines nor Arrow.
+
+pub mod text;

@@ -1,0 +1,3 @@
+//! Stage 2: from positions to columns.
+
+pub(crate) mod line;
