@@ -5,6 +5,8 @@
 mod error;
 pub mod field;
 pub mod format;
+#[cfg(feature = "generate")]
+pub mod generate;
 mod options;
 mod parse;
 mod reject;
