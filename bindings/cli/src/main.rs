@@ -1,2 +1,26 @@
-//! nasalogs at the shell.
-fn main() {}
+//! nasalogs at the shell: every subcommand is a file here, and a thin layer over the crate `nasalogs`.
+
+mod cli;
+mod completions;
+mod docs;
+mod exit;
+mod generate;
+mod interrupt;
+mod message;
+mod output;
+mod value;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+// Batches are large and short-lived: glibc's allocator gives their pages back and faults them in again, which halves
+// the speed of parsing.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let outcome = interrupt::install().and_then(|stop| cli.command.run(&stop));
+    exit::report(outcome)
+}

@@ -1,0 +1,117 @@
+//! How a run ends: exit codes, and what is said about a failure.
+
+use std::error::Error as StdError;
+use std::io;
+use std::process::ExitCode;
+
+use nasalogs::{Error, ErrorKind, Result};
+
+use crate::message;
+
+/// How a run ended that did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well: 0.
+    Clean,
+    /// Done, but with more rejected lines than were allowed: 1.
+    NotClean,
+}
+
+const NOT_CLEAN: u8 = 1;
+const FAILED: u8 = 2;
+/// As shells say it: 128 and the number of SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// Says what went wrong, if anything, and gives the exit code.
+pub fn report(outcome: Result<Exit>) -> ExitCode {
+    match outcome {
+        Ok(Exit::Clean) => ExitCode::SUCCESS,
+        Ok(Exit::NotClean) => ExitCode::from(NOT_CLEAN),
+        // Whoever reads our output has had enough: `nasalogs … | head` is no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            message::error(&place(&error));
+            if let Some(hint) = error.hint().map(str::to_owned).or_else(|| advice(&error)) {
+                message::hint(&hint);
+            }
+            ExitCode::from(match error.kind() {
+                ErrorKind::Interrupted => INTERRUPTED,
+                ErrorKind::TooManyRejects => NOT_CLEAN,
+                _ => FAILED,
+            })
+        }
+    }
+}
+
+/// What happened, then where.
+fn place(error: &Error) -> String {
+    let mut text = error.message().to_owned();
+    let mut before = ": ";
+    let mut add = |part: String| {
+        text.push_str(before);
+        text.push_str(&part);
+        before = ", ";
+    };
+    if let Some(file) = error.file() {
+        add(file.to_owned());
+    }
+    if let Some(line) = error.line() {
+        add(format!("line {line}"));
+    }
+    if let Some(offset) = error.offset() {
+        add(format!("byte {offset}"));
+    }
+    text
+}
+
+/// What to do about an operating system's error that came without advice.
+fn advice(error: &Error) -> Option<String> {
+    let text = match io_error(error)?.kind() {
+        io::ErrorKind::NotFound => "check the name; a pattern such as 'logs/*.gz' has to match a file",
+        io::ErrorKind::PermissionDenied => "check who may read or write it",
+        io::ErrorKind::IsADirectory => "name the files in it: 'directory/*.log'",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space or write elsewhere; what was begun has been removed"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Whether the reason is that nobody reads our output any more.
+fn is_broken_pipe(error: &Error) -> bool {
+    io_error(error).is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The operating system's error somewhere below: encoders wrap it.
+fn io_error(error: &Error) -> Option<&io::Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(current) = next {
+        if let Some(io) = current.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = current.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_then_where() {
+        let error = Error::new(ErrorKind::Format, "no format fits").with_file("a.log").with_line(3);
+        assert_eq!(place(&error), "no format fits: a.log, line 3");
+        assert_eq!(place(&Error::new(ErrorKind::Options, "no")), "no");
+    }
+
+    #[test]
+    fn finds_a_broken_pipe_under_wrappers() {
+        let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(is_broken_pipe(&Error::io("-", pipe())));
+        let wrapped = nasalogs::arrow::error::ArrowError::IoError("closed".to_owned(), pipe());
+        assert!(is_broken_pipe(&Error::from(wrapped)));
+        assert!(!is_broken_pipe(&Error::io("-", io::Error::from(io::ErrorKind::NotFound))));
+    }
+}
