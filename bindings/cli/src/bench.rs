@@ -14,8 +14,10 @@ use crate::{doctor, number, output};
 
 /// Measure on one core how fast each SIMD backend indexes and parses a file, beside a newline count and a copy.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The file is read into memory once, decompressed. Every pass measures everything in turn, so that \
-                        what disturbs the machine disturbs all alike; the best of the passes counts.")]
+#[command(
+    after_help = "The file is read into memory once, decompressed. Every pass measures everything in turn, so that \
+                        what disturbs the machine disturbs all alike; the best of the passes counts."
+)]
 pub struct Args {
     /// The log to parse
     file: PathBuf,
@@ -82,11 +84,14 @@ struct Measured {
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let name = args.file.display().to_string();
     let log = read(&args.file)?;
-    let format = LogFormat::detect(&log[..log.len().min(1 << 20)]).map_err(|error| error.with_file(name.clone()))?.format;
+    let format = LogFormat::detect(&log[..log.len().min(1 << 20)])
+        .map_err(|error| error.with_file(name.clone()))?
+        .format;
     let options = ParseOptions::new().with_format(format.clone());
     let lines = memchr::memchr_iter(b'\n', &log).count();
     if lines == 0 {
-        return Err(Error::new(ErrorKind::NoRows, "there is nothing to measure").with_file(name)
+        return Err(Error::new(ErrorKind::NoRows, "there is nothing to measure")
+            .with_file(name)
             .with_hint("nasalogs generate --lines 2M -o FILE makes a log"));
     }
     let tasks: Vec<Task> = [Task::Newlines, Task::Copy]

@@ -5,7 +5,7 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{completions, docs, generate};
+use crate::{bench, completions, convert, detect, docs, doctor, generate, schema};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -26,7 +26,12 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Convert(convert::Args),
+    Detect(detect::Args),
+    Schema(schema::Args),
     Generate(generate::Args),
+    Bench(bench::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
     #[command(hide = true)]
@@ -37,6 +42,11 @@ impl Command {
     /// Does it.
     pub fn run(self, stop: &Stop) -> Result<Exit> {
         match self {
+            Command::Convert(args) => convert::run(&args, stop),
+            Command::Detect(args) => detect::run(&args, stop),
+            Command::Schema(args) => schema::run(&args),
+            Command::Bench(args) => bench::run(&args, stop),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Generate(args) => generate::run(&args, stop),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => completions::run_man(&args),

@@ -33,7 +33,7 @@ fn render() -> String {
         if !args.is_empty() {
             text.push_str("\n| | |\n|---|---|\n");
             for arg in args {
-                text.push_str(&format!("| {} | {} |\n", signature(arg), explanation(arg)));
+                text.push_str(&format!("| {} | {} |\n", cell(&signature(arg)), cell(&explanation(arg))));
             }
         }
         if let Some(after) = sub.get_after_help() {
@@ -77,7 +77,7 @@ fn signature(arg: &Arg) -> String {
     }
 }
 
-/// The help, the choices and the default, fit for a cell of a table.
+/// The help, the choices and the default.
 fn explanation(arg: &Arg) -> String {
     let mut text =
         arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
@@ -92,8 +92,13 @@ fn explanation(arg: &Arg) -> String {
     }
     let defaults: Vec<String> =
         arg.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
-    if !defaults.is_empty() && arg.get_action().takes_values() {
+    if !defaults.is_empty() && arg.get_action().takes_values() && !arg.is_hide_default_value_set() {
         text.push_str(&format!(" (default {})", defaults.join(", ")));
     }
+    text
+}
+
+/// Fit for a table.
+fn cell(text: &str) -> String {
     text.replace('\n', " ").replace('|', "\\|")
 }

@@ -30,7 +30,7 @@ pub fn report(outcome: Result<Exit>) -> ExitCode {
         // Whoever reads our output has had enough: `nasalogs … | head` is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            message::error(&place(&error));
+            message::error(&describe(&error));
             if let Some(hint) = error.hint().map(str::to_owned).or_else(|| advice(&error)) {
                 message::hint(&hint);
             }
@@ -43,36 +43,23 @@ pub fn report(outcome: Result<Exit>) -> ExitCode {
     }
 }
 
-/// What happened, then where.
-fn place(error: &Error) -> String {
-    let mut text = error.message().to_owned();
-    let mut before = ": ";
-    let mut add = |part: String| {
-        text.push_str(before);
-        text.push_str(&part);
-        before = ", ";
+/// Where, then what happened.
+fn describe(error: &Error) -> String {
+    let place = match (error.file(), error.line()) {
+        (Some(file), Some(line)) => format!("{file}:{line}: "),
+        (Some(file), None) => format!("{file}: "),
+        (None, Some(line)) => format!("line {line}: "),
+        (None, None) => String::new(),
     };
-    if let Some(file) = error.file() {
-        add(file.to_owned());
-    }
-    if let Some(line) = error.line() {
-        add(format!("line {line}"));
-    }
-    if let Some(offset) = error.offset() {
-        add(format!("byte {offset}"));
-    }
-    text
+    let offset = error.offset().map(|offset| format!(" (at byte {offset})")).unwrap_or_default();
+    format!("{place}{}{offset}", error.message())
 }
 
-/// What to do about an operating system's error that came without advice.
+/// What to do about an error of the operating system that came without advice.
 fn advice(error: &Error) -> Option<String> {
     let text = match io_error(error)?.kind() {
-        io::ErrorKind::NotFound => "check the name; a pattern such as 'logs/*.gz' has to match a file",
-        io::ErrorKind::PermissionDenied => "check who may read or write it",
-        io::ErrorKind::IsADirectory => "name the files in it: 'directory/*.log'",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "free some space or write elsewhere; what was begun has been removed"
-        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or write to another disk",
+        io::ErrorKind::PermissionDenied => "check who may write there",
         _ => return None,
     };
     Some(text.to_owned())
@@ -100,10 +87,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn says_what_then_where() {
-        let error = Error::new(ErrorKind::Format, "no format fits").with_file("a.log").with_line(3);
-        assert_eq!(place(&error), "no format fits: a.log, line 3");
-        assert_eq!(place(&Error::new(ErrorKind::Options, "no")), "no");
+    fn says_where_and_what() {
+        let error =
+            Error::new(ErrorKind::Format, "no format fits").with_file("a.log").with_line(3).with_offset(9);
+        assert_eq!(describe(&error), "a.log:3: no format fits (at byte 9)");
+        assert_eq!(describe(&Error::new(ErrorKind::Options, "no")), "no");
     }
 
     #[test]

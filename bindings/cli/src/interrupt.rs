@@ -12,6 +12,11 @@ use crate::exit;
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
+    /// The flag itself, for those who look at it in their own time.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// An error when someone did.
     pub fn check(&self) -> Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(interrupted()) } else { Ok(()) }

@@ -1,13 +1,22 @@
 //! nasalogs at the shell: every subcommand is a file here, and a thin layer over the crate `nasalogs`.
 
+mod bench;
 mod cli;
 mod completions;
+mod convert;
+mod detect;
 mod docs;
+mod doctor;
 mod exit;
 mod generate;
 mod interrupt;
 mod message;
+mod number;
 mod output;
+mod progress;
+mod rejects;
+mod schema;
+mod summary;
 mod value;
 
 use std::process::ExitCode;

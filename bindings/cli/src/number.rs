@@ -50,9 +50,15 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(["0", "999", "1,000", "1,891,715"], [0, 999, 1000, 1_891_715].map(grouped).each_ref().map(String::as_str));
+        assert_eq!(
+            ["0", "999", "1,000", "1,891,715"],
+            [0, 999, 1000, 1_891_715].map(grouped).each_ref().map(String::as_str)
+        );
         assert_eq!([size(999), size(1000), size(205_242_368)], ["999 bytes", "1.0 kB", "205.2 MB"]);
         assert_eq!([counted(1, "file"), counted(0, "file")], ["1 file", "0 files"]);
-        assert_eq!([percent(1, 1), percent(99_999, 100_000), percent(1, 3)], ["100%", "more than 99.9%", "33.3%"]);
+        assert_eq!(
+            [percent(1, 1), percent(99_999, 100_000), percent(1, 3)],
+            ["100%", "more than 99.9%", "33.3%"]
+        );
     }
 }

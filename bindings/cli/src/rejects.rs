@@ -54,7 +54,8 @@ impl RejectFile {
             raw: reject.text(),
         };
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_writer(&mut writer.buffer, &row).map_err(|error| nasalogs::Error::io("rejects", io::Error::from(error)))?;
+        serde_json::to_writer(&mut writer.buffer, &row)
+            .map_err(|error| nasalogs::Error::io("rejects", io::Error::from(error)))?;
         writer.buffer.push(b'\n');
         if writer.buffer.len() >= Self::BUFFER { writer.drain() } else { Ok(()) }
     }
@@ -64,7 +65,8 @@ impl RejectFile {
     /// # Errors
     /// When the last lines cannot be written.
     pub fn finish(self) -> Result<()> {
-        let writer = Arc::into_inner(self.0).map(|lock| lock.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let writer =
+            Arc::into_inner(self.0).map(|lock| lock.into_inner().unwrap_or_else(PoisonError::into_inner));
         let Some(mut writer) = writer else { return Ok(()) };
         writer.drain()?;
         writer.output.finish()

@@ -1,6 +1,7 @@
 //! Values on the command line.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use nasalogs::MaxRejects;
 use nasalogs::field::time::{self, Instant};
 
 /// A parser for an enum of the crate whose values have names.
@@ -36,6 +37,16 @@ pub fn share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a share from 0% to 100%, such as 2.5%".to_owned())
 }
 
+/// A bound on rejected lines: a count, or a share of the lines.
+pub fn max_rejects(text: &str) -> Result<MaxRejects, String> {
+    let bound = if text.ends_with('%') {
+        share(text).map(MaxRejects::Share)
+    } else {
+        count(text).map(MaxRejects::Count)
+    };
+    bound.map_err(|_| "expected a number of lines such as 100, or a share of them such as 0.5%".to_owned())
+}
+
 /// A time with its offset: `1995-07-01T00:00:01-04:00`, or as logs write it.
 pub fn instant(text: &str) -> Result<Instant, String> {
     let bytes = text.as_bytes();
@@ -66,6 +77,13 @@ mod tests {
         for bad in ["5", "-1%", "101%", "NaN%", "%"] {
             assert!(share(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn bounds() {
+        assert!(matches!(max_rejects("10"), Ok(MaxRejects::Count(10))));
+        assert!(matches!(max_rejects("50%"), Ok(MaxRejects::Share(share)) if share == 0.5));
+        assert!(max_rejects("many").is_err());
     }
 
     #[test]
