@@ -84,7 +84,7 @@ fn decide(sample: &[u8], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Result<Det
     for line in &lines {
         let vhost = begins_with_vhost(line);
         for (format, count) in &mut candidates {
-            *count += usize::from(vhost == format.has_vhost() && fits(format, line));
+            *count += usize::from(vhost == format.has_vhost() && is_whole(format, line, &fits));
         }
     }
     if lines.is_empty() {
@@ -113,7 +113,7 @@ impl LogFormat {
 /// The lines to look at, without their ends.
 fn lines(sample: &[u8]) -> Vec<&[u8]> {
     let sample = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(sample);
-    let is_blank = |line: &&[u8]| line.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+    let is_blank = |line: &&[u8]| line.iter().all(|&byte| byte == b' ');
     let mut all: Vec<&[u8]> = sample.split(|&byte| byte == b'\n').collect();
     // What follows the last line end: a cut line, unless it is all there is.
     let cut = all.pop().unwrap_or_default();
@@ -130,6 +130,20 @@ fn lines(sample: &[u8]) -> Vec<&[u8]> {
         all = (0..MOST_LINES).map(|index| all[index * count / MOST_LINES]).collect();
     }
     all
+}
+
+/// Whether a line fits, and no beginning of it does: a user agent can hold anything, also `" rt=0.003 uct="-`, which
+/// is no user agent but more fields. The servers that log one put a backslash before a quote in it.
+fn is_whole(format: &LogFormat, line: &[u8], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> bool {
+    /// How many quotes are taken for the last one.
+    const TRIES: usize = 16;
+    let is_escaped =
+        |quote: usize| line[..quote].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1;
+    fits(format, line)
+        && !memmem::rfind_iter(line, b"\" ")
+            .filter(|&quote| !is_escaped(quote))
+            .take(TRIES)
+            .any(|quote| fits(format, &line[..=quote]))
 }
 
 /// Whether what stands before the time is a virtual host, a client, an identity and a user, rather than a client,
@@ -196,7 +210,7 @@ fn shown(line: &[u8]) -> String {
 /// What an unknown line resembles.
 fn guess(line: &[u8], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Option<String> {
     /// How many beginnings of a line are tried.
-    const TRIES: usize = 64;
+    const TRIES: usize = 128;
     if line.starts_with(b"{") {
         return Some("it looks like JSON, which a format string can describe too".to_owned());
     }
@@ -204,16 +218,13 @@ fn guess(line: &[u8], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Option<String
         return Some("it begins with a comment, as W3C extended logs do".to_owned());
     }
     let vhost = begins_with_vhost(line);
+    let formats = ORDER.into_iter().filter_map(LogFormat::built_in);
     // A format ends with a word or with a quote: whatever follows it begins with a blank.
-    let blanks = memchr::memrchr_iter(b' ', line).take(TRIES);
-    let mut beginnings = std::iter::once(line.len()).chain(blanks).map(|end| line.split_at(end));
-    beginnings.find_map(|(beginning, more)| {
-        let formats = ORDER.into_iter().filter_map(LogFormat::built_in);
-        let format =
-            formats.filter(|format| format.has_vhost() == vhost).find(|format| fits(format, beginning))?;
+    formats.filter(|format| format.has_vhost() == vhost).find_map(|format| {
+        let end = memchr::memchr_iter(b' ', line).take(TRIES).find(|&end| fits(&format, &line[..end]))?;
         Some(format!(
             "it begins as {format} does, then comes `{}`: pass that format and what follows it, as '{} …'",
-            shown(more),
+            shown(&line[end..]),
             format.pattern()
         ))
     })
@@ -310,6 +321,16 @@ mod tests {
     }
 
     #[test]
+    fn quotes_within_a_request_or_an_agent_change_nothing() {
+        let text = line("192.0.2.1 - -", r#" "-" "a \" rt=1 \"b\" c""#);
+        assert_eq!(name(&[text]), "combined");
+        let text = line("192.0.2.1 - -", COMBINED).replace("GET / ", "GET /\"x\" y ");
+        assert_eq!(name(&[text]), "combined");
+        let text = line("192.0.2.1 - -", "").replace("GET / ", "GET /\"x\" 200 1 ");
+        assert_eq!(name(&[text]), "common");
+    }
+
+    #[test]
     fn a_few_odd_virtual_hosts_do_not_turn_a_log_around() {
         let mut lines = vec![line("example.org 192.0.2.1 - -", ""); 19];
         lines.push(line("odd bob John Smith", ""));
@@ -319,7 +340,7 @@ mod tests {
 
     #[test]
     fn lines_without_text_are_no_lines() {
-        for sample in ["", "\n", "\n \n\t\r\n", " ", "\r", "\u{feff}", "\u{feff}\r\n"] {
+        for sample in ["", "\n", "\n \n  \r\n", " ", "\r", "\u{feff}", "\u{feff}\r\n"] {
             let found = LogFormat::detect(sample.as_bytes()).unwrap();
             assert_eq!(
                 (found.format.name(), found.lines, found.confidence),
@@ -379,6 +400,10 @@ mod tests {
         let text = error(line("192.0.2.1 - -", &format!("{COMBINED} rt=0.003 uct=\"-\"")).as_bytes());
         assert!(text.contains(r#"it begins as combined does, then comes ` rt=0.003 uct="-"`"#), "{text}");
         assert!(text.contains(r#"as '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" …'"#), "{text}");
+        let text = error(line("192.0.2.1 - -", &format!("{COMBINED} a=\"b\" c=\"d\"")).as_bytes());
+        assert!(text.contains(r#"it begins as combined does, then comes ` a="b" c="d"`"#), "{text}");
+        let text = error(line("192.0.2.1 - -", &format!("{MAIN} 0.003")).as_bytes());
+        assert!(text.contains("it begins as nginx_main does, then comes ` 0.003`"), "{text}");
         let text = error(line("192.0.2.1 - -", " 1234").as_bytes());
         assert!(text.contains("it begins as common does, then comes ` 1234`"), "{text}");
     }

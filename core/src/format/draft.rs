@@ -101,6 +101,11 @@ impl Claim {
         self.field.kind == FieldKind::Integer && self.field.columns[0].name.ends_with("port")
     }
 
+    /// Whether it writes the digits behind a second's point.
+    fn is_fraction(&self) -> bool {
+        self.is("ts_msec_frac") || self.is("ts_usec_frac")
+    }
+
     /// Whether it names the host that was asked.
     fn is_server(&self) -> bool {
         matches!(self.field.kind, FieldKind::Host | FieldKind::Text)
@@ -214,6 +219,14 @@ impl<'a> Draft<'a> {
                 };
                 let otherwise = name.otherwise.as_ref().map(|field| join(&field.columns[0]));
                 vec![Piece::Field(name.clone().joined(port, join(&name.field.columns[0]), otherwise))]
+            }
+            [.., Piece::Field(seconds), Piece::Literal(point), Piece::Field(fraction)]
+                if point == b"."
+                    && seconds.field.kind == FieldKind::EpochTime(0)
+                    && fraction.is_fraction() =>
+            {
+                let (field, otherwise) = (seconds.field.clone(), seconds.otherwise.clone());
+                vec![Piece::Field(seconds.clone().joined(fraction, field, otherwise))]
             }
             // nginx writes a dash where Apache has the identity: one column for both, null either way.
             [.., Piece::Field(host), Piece::Literal(dash), Piece::Field(user)]

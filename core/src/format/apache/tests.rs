@@ -157,10 +157,7 @@ fn names_go_to_who_has_the_better_claim() {
         ("%{end:msec}t %t", vec!["ts_end", "ts", "tz_offset"]),
         ("%t %{end}t", vec!["ts", "tz_offset", "ts_end", "tz_offset_end"]),
         ("%{msec}t %t", vec!["ts_msec", "ts", "tz_offset"]),
-        (
-            "%{sec}t.%{msec_frac}t %{end:sec}t.%{end:msec_frac}t",
-            vec!["ts", "ts_msec_frac", "ts_end", "ts_end_msec_frac"],
-        ),
+        ("%{msec_frac}t %{end:msec_frac}t", vec!["ts_msec_frac", "ts_end_msec_frac"]),
         ("%b %b %B", vec!["bytes", "bytes_2", "bytes_3"]),
         ("%D %{us}T", vec!["duration_us", "duration_us_2"]),
         ("%b %O", vec!["bytes", "bytes_sent"]),
@@ -180,6 +177,7 @@ fn what_belongs_together_is_one_field() {
         ("%V:%p", FieldKind::VhostPort, vec!["vhost", "vhost_port"]),
         ("%v:%{local}p", FieldKind::VhostPort, vec!["vhost", "vhost_port"]),
         ("%a:%{remote}p", FieldKind::VhostPort, vec!["host", "remote_port"]),
+        ("%{sec}t.%{usec_frac}t", FieldKind::EpochTime(0), vec!["ts"]),
         ("%U%q", FieldKind::Target, vec!["path", "query"]),
         ("%{Host}i%U%q", FieldKind::Text, vec!["url"]),
         ("%V%U", FieldKind::Text, vec!["url"]),
@@ -190,6 +188,7 @@ fn what_belongs_together_is_one_field() {
             "{text}"
         );
     }
+    assert_eq!(names("%{sec}t.%{msec_frac}t %{end:sec}t.%{end:msec_frac}t"), ["ts", "ts_end"]);
     assert_eq!(names("x %b \"%v:%p\""), ["bytes", "vhost", "vhost_port"]);
     assert_eq!(names("%V:%p %v"), ["server_name", "port", "vhost"]);
     assert_eq!(names("%v: %p"), ["vhost", "port"]);
