@@ -193,8 +193,8 @@ fn unknown(lines: &[&[u8]], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Error {
         LogFormat::common(),
         shown(first)
     );
-    let guess = guess(first, fits).map(|guess| guess + ": ").unwrap_or_default();
-    Error::new(ErrorKind::NoRows, message).with_hint(guess + &LogFormat::how_to_name())
+    Error::new(ErrorKind::NoRows, message)
+        .with_hint(guess(first, fits).unwrap_or_else(LogFormat::how_to_name))
 }
 
 /// The beginning of a line, safe to print.
@@ -207,15 +207,16 @@ fn shown(line: &[u8]) -> String {
     escape_control(&line[..end]) + "…"
 }
 
-/// What an unknown line resembles.
+/// What an unknown line resembles, and what to do about it.
 fn guess(line: &[u8], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Option<String> {
     /// How many beginnings of a line are tried.
     const TRIES: usize = 128;
     if line.starts_with(b"{") {
-        return Some("it looks like JSON, which a format string can describe too".to_owned());
+        return Some("it looks like JSON: pass the log_format or LogFormat string that wrote it".to_owned());
     }
     if line.starts_with(b"#") {
-        return Some("it begins with a comment, as W3C extended logs do".to_owned());
+        let hint = "it begins with a comment, as W3C extended logs do; ";
+        return Some(hint.to_owned() + &LogFormat::how_to_name());
     }
     let vhost = begins_with_vhost(line);
     let formats = ORDER.into_iter().filter_map(LogFormat::built_in);

@@ -94,7 +94,9 @@ impl Claim {
 
     /// Whether a port may belong to it.
     fn has_port(&self) -> bool {
-        self.field.kind == FieldKind::Host && (self.is("vhost") || self.is("host"))
+        // In Apache's the text is a name with a condition, which may be a dash.
+        let is_name = self.field.kind == FieldKind::Host || self.directive.starts_with('$');
+        is_name && (self.is("vhost") || self.is("host"))
     }
 
     fn is_port(&self) -> bool {
@@ -210,12 +212,12 @@ impl<'a> Draft<'a> {
                 if colon == b":" && name.has_port() && port.is_port() =>
             {
                 let join = |name: &Column| {
-                    let port = if *name == schema::VHOST {
-                        schema::VHOST_PORT
-                    } else {
-                        port.field.columns[0].clone()
+                    let port = port.field.columns[0].clone();
+                    let columns = match name.name == schema::VHOST.name {
+                        true => vec![schema::VHOST, schema::VHOST_PORT],
+                        false => vec![Column { nullable: false, ..name.clone() }, port],
                     };
-                    Field { kind: FieldKind::VhostPort, columns: vec![name.clone(), port] }
+                    Field { kind: FieldKind::VhostPort, columns }
                 };
                 let otherwise = name.otherwise.as_ref().map(|field| join(&field.columns[0]));
                 vec![Piece::Field(name.clone().joined(port, join(&name.field.columns[0]), otherwise))]

@@ -186,8 +186,8 @@ mod tests {
             ("sent_trailer_x", FieldKind::Text, "response_trailer_x", Text),
             ("cookie_sid", FieldKind::Text, "cookie_sid", Text),
             ("arg_q", FieldKind::Text, "arg_q", Text),
-            ("host", FieldKind::Host, "vhost", Text),
-            ("server_name", FieldKind::Host, "vhost", Text),
+            ("host", FieldKind::Text, "vhost", Text),
+            ("server_name", FieldKind::Text, "vhost", Text),
             ("server_addr", FieldKind::Text, "local_addr", Text),
             ("server_port", FieldKind::Integer, "port", Int32),
             ("connection", FieldKind::Integer, "connection", Int64),
@@ -330,6 +330,29 @@ mod tests {
         }
         assert!(parse("log_format x 'y';").is_err());
         assert!(parse("log_format x;").is_err());
+    }
+
+    #[test]
+    fn lines_fit_the_strings_that_write_them() {
+        for (text, line) in [
+            (
+                r#"$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent rt=$request_time uct="$upstream_connect_time""#,
+                r#"192.0.2.1 - john [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.1" 200 5 rt=0.042 uct="0.001, 0.002""#,
+            ),
+            (
+                r#"{"t":"$time_iso8601","c":"$remote_addr","s":$status,"u":"$http_user_agent"}"#,
+                r#"{"t":"1995-07-01T00:00:01-04:00","c":"::1","s":404,"u":"a \"b\""}"#,
+            ),
+            (
+                "$msec $scheme://$host$request_uri $pipe $gzip_ratio",
+                "804571201.042 https://example.org/a?b . -",
+            ),
+            ("$server_name $remote_addr $uri$is_args$args $server_protocol", " 192.0.2.1 /a?b HTTP/2.0"),
+            ("$host:$server_port $connection $connection_requests", "example.org:443 17 3"),
+        ] {
+            assert!(format(text).fits(line.as_bytes()), "{text}: {line}");
+        }
+        assert!(!format("$request_time $status").fits(b"1s 200"));
     }
 
     proptest! {

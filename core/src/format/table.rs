@@ -173,6 +173,9 @@ impl Row {
 pub(super) const URL: Column =
     text("url", "host and target, logged with nothing between them; null when `-`");
 
+/// [`schema::VHOST`] where it can be missing: a server of nginx need not have a name, and logs nothing then.
+const SERVER: Column = text("vhost", "virtual host that served the request, as logged; null when `-`");
+
 /// A nullable column.
 const fn column(name: &'static str, column_type: ColumnType, doc: &'static str) -> Column {
     Column::new(name, column_type, true, doc)
@@ -281,8 +284,8 @@ static NGINX: &[Row] = rows! {
     "$remote_user" => User, [schema::AUTHUSER];
     "$realip_remote_port" => Integer, [int32("realip_remote_port", "port of the peer before realip replaced it; null when `-`")];
     "$proxy_protocol_port" => Integer, [int32("proxy_protocol_port", "client's port as the PROXY protocol gives it; null when `-`")];
-    "$server_name" => Host, [schema::VHOST];
-    "$host" => Host, [schema::VHOST] or 1 "request_host";
+    "$server_name" => Text, [SERVER];
+    "$host" => Text, [SERVER] or 1 "request_host";
     "$server_addr" => Text, [text("local_addr", "server's own address; null when `-`")] or 1 "server_addr";
     "$server_port" => Integer, [int32("port", "port of the server that accepted the request; null when `-`")] or 1 "server_port";
 

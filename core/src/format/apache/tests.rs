@@ -192,6 +192,7 @@ fn what_belongs_together_is_one_field() {
     assert_eq!(names("x %b \"%v:%p\""), ["bytes", "vhost", "vhost_port"]);
     assert_eq!(names("%V:%p %v"), ["server_name", "port", "vhost"]);
     assert_eq!(names("%v: %p"), ["vhost", "port"]);
+    assert_eq!(names("%!200v:%p"), ["vhost", "port"]);
     assert_eq!(names("%m %U%q %H"), ["method", "path", "query", "protocol"]);
     assert_eq!(names("%r %U%q"), ["method", "path", "query", "protocol", "url_path", "query_string"]);
 }
@@ -284,6 +285,25 @@ fn errors_say_where() {
     assert!(parse("%{ns}T").unwrap_err().hint().unwrap().contains("%{ms}T"));
     assert!(parse(&"%h ".repeat(513)).unwrap_err().message().contains("more than 512"));
     assert_eq!(parse(&"%h ".repeat(512)).unwrap().fields().count(), 512);
+}
+
+#[test]
+fn lines_fit_the_strings_that_write_them() {
+    for (text, line) in [
+        (
+            "%v:%p %h %l %u %t \"%r\" %>s %O",
+            "a.example:443 ::1 - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 9",
+        ),
+        ("%a %m %U%q %H %s %>s %I %O %D", "192.0.2.1 GET /a?b=c HTTP/1.1 301 200 90 1234 567"),
+        ("%h %{%F %T}t %X %{ms}T %k", "h 1995-07-01 00:00:01 - 12 0"),
+        ("[%{%d/%b/%Y:%T %z}t] %{sec}t.%{msec_frac}t %P", "[01/Jul/1995:00:00:01 -0400] 804571201.042 4711"),
+        ("%h:%{remote}p %A:%{local}p %R", "2001:db8::1:50000 192.0.2.2:80 -"),
+        ("%t %400,501{User-agent}i %!200{Referer}i", "[01/Jul/1995:00:00:01 -0400] - -"),
+        ("%{Host}i%U%q|%b", "example.org/a?b|-"),
+    ] {
+        assert!(format(text).fits(line.as_bytes()), "{text}: {line}");
+    }
+    assert!(!format("%D %b").fits(b"1.5 3"));
 }
 
 proptest! {
