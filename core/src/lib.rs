@@ -2,22 +2,29 @@
 
 #![deny(unsafe_code)]
 
+mod chunk;
+mod column;
+mod decoder;
 mod error;
 pub mod field;
 pub mod format;
 #[cfg(feature = "generate")]
 pub mod generate;
+mod index;
 mod options;
 mod parse;
 mod reject;
 pub mod schema;
+mod simd;
 #[cfg(feature = "sink")]
 pub mod sink;
 pub mod source;
 
+pub use decoder::{Counts, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Detection, LogFormat};
 pub use options::{Encoding, Extras, ParseOptions, StringType};
 pub use reject::{Reject, RejectCounts, RejectReason};
+pub use simd::Backend;
 
 pub use arrow;
