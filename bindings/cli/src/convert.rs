@@ -17,11 +17,11 @@ use nasalogs::{
 };
 
 use crate::exit::Exit;
-use crate::interrupt::Stop;
+use crate::interrupt::{Held, Stop};
 use crate::output::{self, STANDARD};
 use crate::progress::Progress;
 use crate::rejects::RejectFile;
-use crate::summary::Account;
+use crate::summary::{Account, Written};
 use crate::{message, value};
 
 /// Turn logs into Parquet, Arrow, NDJSON or CSV, and account for every line.
@@ -96,51 +96,55 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let begun = Instant::now();
     check_standard_streams(args)?;
     let sink_options = sink_options(args)?;
-    let rejects = Rejects::create(args)?;
+    let rejects = Rejects::create(args, stop)?;
     let mut reader = open(args, stop, &rejects)?;
-    let sink = sink::create(output(args), reader.schema(), &sink_options)?;
-    let written = copy(&mut reader, sink, args.quiet, stop);
+    let sink = Held::new(sink::create(output(args), reader.schema(), &sink_options)?, stop);
 
-    let account = |bytes_out| Account {
+    let outcome = copy(&mut reader, &sink, args.quiet, stop);
+    // A file goes away with what writes it: before anything is said about it.
+    sink.discard();
+    let written = match &outcome {
+        Ok(bytes) => Written::All(*bytes),
+        Err(error) if !matches!(error.kind(), ErrorKind::TooManyRejects | ErrorKind::NoRows) => {
+            rejects.discard();
+            return outcome.map(|_| Exit::Clean);
+        }
+        // Whoever does not stand rejects wants to see them most of all.
+        Err(_) if args.output.as_os_str() == STANDARD => Written::Part,
+        Err(_) => Written::Nothing,
+    };
+    rejects.finish()?;
+    let account = Account {
         summary: reader.summary(),
-        bytes_out,
+        written,
         elapsed: begun.elapsed(),
         first_rejects: rejects.firsts(),
     };
-    let (account, outcome) = match written {
-        Ok(bytes_out) => (account(bytes_out), Ok(())),
-        Err(error) => (account(0), Err(error)),
-    };
-    // Whoever allows no rejects wants to see them most of all.
-    let told = match &outcome {
-        Ok(()) => true,
-        Err(error) => matches!(error.kind(), ErrorKind::TooManyRejects | ErrorKind::NoRows),
-    };
-    if told {
-        drop(reader);
-        rejects.finish()?;
-        if let Some(path) = &args.summary_json {
-            output::write_whole(path, &account.to_json()?)?;
-        }
-        if !args.quiet {
-            message::note(&account.to_text());
-        }
+    if let Some(path) = &args.summary_json {
+        output::write_whole(path, &account.to_json()?)?;
+    }
+    if !args.quiet {
+        message::note(&account.to_text());
     }
     outcome?;
     Ok(if args.strict && account.summary.rejected > 0 { Exit::NotClean } else { Exit::Clean })
 }
 
 /// Moves all batches; gives the bytes written.
-fn copy(reader: &mut Reader, mut sink: Box<dyn BatchSink>, quiet: bool, stop: &Stop) -> Result<u64> {
+fn copy(reader: &mut Reader, sink: &Held<Box<dyn BatchSink>>, quiet: bool, stop: &Stop) -> Result<u64> {
     let handle = reader.progress();
     let progress = Progress::new(quiet, handle.total());
-    for batch in reader {
-        sink.write(&batch?)?;
+    while let Some(batch) = reader.next_batch()? {
+        sink.with(|sink| sink.write(&batch))?;
         progress.set(handle.bytes_read());
         stop.check()?;
     }
     stop.check()?;
-    Ok(sink.finish()?.bytes)
+    sink.finish(|sink| {
+        let finished = sink.finish()?;
+        stop.disarm();
+        Ok(finished.bytes)
+    })
 }
 
 /// Standard output takes one thing, and a terminal no binary data.
@@ -240,7 +244,7 @@ fn open(args: &Args, stop: &Stop, rejects: &Rejects) -> Result<Reader> {
         builder = builder.with_jobs(jobs.get());
     }
     let standard = [PathBuf::from(STANDARD)];
-    builder.open(if args.inputs.is_empty() { &standard } else { &args.inputs })
+    builder.open(if args.inputs.is_empty() { &standard[..] } else { &args.inputs })
 }
 
 /// What is kept of rejected lines: all of them in a file, where one is wanted, and the first of each kind.
@@ -251,28 +255,34 @@ struct Rejects {
 }
 
 impl Rejects {
-    fn create(args: &Args) -> Result<Self> {
-        let file = args.rejects.as_deref().map(RejectFile::create).transpose()?;
+    fn create(args: &Args, stop: &Stop) -> Result<Self> {
+        let file = args.rejects.as_deref().map(|path| RejectFile::create(path, stop)).transpose()?;
         Ok(Self { file, firsts: Arc::default() })
     }
 
-    fn listener(&self) -> Box<dyn FnMut(Reject) -> Result<()> + Send> {
+    fn listener(&self) -> impl FnMut(Reject) -> Result<()> + Send + 'static {
         let Self { file, firsts } = self.clone();
-        Box::new(move |reject| {
+        move |reject| {
             if let Some(file) = &file {
                 file.add(&reject)?;
             }
             let mut firsts = firsts.lock().unwrap_or_else(PoisonError::into_inner);
             firsts.entry(reject.reason).or_insert(reject);
             Ok(())
-        })
+        }
     }
 
     fn firsts(&self) -> BTreeMap<RejectReason, Reject> {
         self.firsts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn finish(self) -> Result<()> {
-        self.file.map_or(Ok(()), RejectFile::finish)
+    fn finish(&self) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), RejectFile::finish)
+    }
+
+    fn discard(&self) {
+        if let Some(file) = &self.file {
+            file.discard();
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use nasalogs::{Error, ErrorKind, Result};
 
+use crate::interrupt::Stop;
 use crate::message;
 
 /// How a run ended that did what it was asked.
@@ -23,19 +24,22 @@ const FAILED: u8 = 2;
 pub const INTERRUPTED: u8 = 130;
 
 /// Says what went wrong, if anything, and gives the exit code.
-pub fn report(outcome: Result<Exit>) -> ExitCode {
+pub fn report(outcome: Result<Exit>, stop: &Stop) -> ExitCode {
     match outcome {
         Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::NotClean) => ExitCode::from(NOT_CLEAN),
         // Whoever reads our output has had enough: `nasalogs … | head` is no failure.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::Interrupted => {
+            stop.say();
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             message::error(&describe(&error));
             if let Some(hint) = error.hint().map(str::to_owned).or_else(|| advice(&error)) {
                 message::hint(&hint);
             }
             ExitCode::from(match error.kind() {
-                ErrorKind::Interrupted => INTERRUPTED,
                 ErrorKind::TooManyRejects => NOT_CLEAN,
                 _ => FAILED,
             })

@@ -7,7 +7,7 @@ use nasalogs::field::time::Instant;
 use nasalogs::generate::{GenerateOptions, Generator, Traffic};
 
 use crate::exit::Exit;
-use crate::interrupt::Stop;
+use crate::interrupt::{Held, Stop};
 use crate::output::Output;
 use crate::value;
 
@@ -43,17 +43,17 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         .with_start(args.start.ms, args.start.tz_offset)
         .with_oddities(args.oddities);
     let mut generator = Generator::new(options)?;
-    let mut output = Output::create(&args.output)?;
+    let output = Held::new(Output::create(&args.output)?, stop);
     let mut block = Vec::new();
     loop {
         block.clear();
         let more = generator.fill(&mut block);
-        output.write(&block)?;
+        output.with(|output| output.write(&block))?;
         stop.check()?;
         if !more {
             break;
         }
     }
-    output.finish()?;
+    output.finish(Output::finish)?;
     Ok(Exit::Clean)
 }

@@ -30,6 +30,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let outcome = interrupt::install().and_then(|stop| cli.command.run(&stop));
-    exit::report(outcome)
+    match interrupt::Stop::install() {
+        Ok(stop) => exit::report(cli.command.run(&stop), &stop),
+        Err(error) => exit::report(Err(error), &interrupt::Stop::default()),
+    }
 }

@@ -1,19 +1,17 @@
 //! `--rejects FILE`: the lines that are no rows, as newline-delimited JSON.
 
-use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use nasalogs::{Reject, Result};
+use nasalogs::{Error, ErrorKind, Reject, Result};
 use serde::Serialize;
 
+use crate::interrupt::{Held, Stop};
 use crate::output::Output;
 
 /// A file of rejected lines. Clones write to the same file.
-#[derive(Debug, Clone)]
-pub struct RejectFile(Arc<Mutex<Writer>>);
+#[derive(Clone)]
+pub struct RejectFile(Held<Writer>);
 
-#[derive(Debug)]
 struct Writer {
     output: Output,
     buffer: Vec<u8>,
@@ -36,9 +34,9 @@ impl RejectFile {
     ///
     /// # Errors
     /// As [`Output::create`] has them.
-    pub fn create(path: &Path) -> Result<Self> {
+    pub fn create(path: &Path, stop: &Stop) -> Result<Self> {
         let output = Output::create(path)?;
-        Ok(Self(Arc::new(Mutex::new(Writer { output, buffer: Vec::new() }))))
+        Ok(Self(Held::new(Writer { output, buffer: Vec::new() }, stop)))
     }
 
     /// Adds a line.
@@ -53,23 +51,28 @@ impl RejectFile {
             reason: reject.reason.as_str(),
             raw: reject.text(),
         };
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        serde_json::to_writer(&mut writer.buffer, &row)
-            .map_err(|error| nasalogs::Error::io("rejects", io::Error::from(error)))?;
-        writer.buffer.push(b'\n');
-        if writer.buffer.len() >= Self::BUFFER { writer.drain() } else { Ok(()) }
+        self.0.with(|writer| {
+            serde_json::to_writer(&mut writer.buffer, &row)
+                .map_err(|error| Error::new(ErrorKind::Sink, error.to_string()))?;
+            writer.buffer.push(b'\n');
+            if writer.buffer.len() >= Self::BUFFER { writer.drain() } else { Ok(()) }
+        })
     }
 
     /// Makes the file appear. Nothing can be added to it, nor to its clones, afterwards.
     ///
     /// # Errors
     /// When the last lines cannot be written.
-    pub fn finish(self) -> Result<()> {
-        let writer =
-            Arc::into_inner(self.0).map(|lock| lock.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let Some(mut writer) = writer else { return Ok(()) };
-        writer.drain()?;
-        writer.output.finish()
+    pub fn finish(&self) -> Result<()> {
+        self.0.finish(|mut writer| {
+            writer.drain()?;
+            writer.output.finish()
+        })
+    }
+
+    /// Leaves nothing behind.
+    pub fn discard(&self) {
+        self.0.discard();
     }
 }
 

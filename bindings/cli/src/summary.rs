@@ -13,12 +13,29 @@ use crate::number::{counted, grouped, percent, size};
 pub struct Account {
     /// What was read.
     pub summary: Summary,
-    /// What was written, in bytes; nothing when it was given up.
-    pub bytes_out: u64,
+    /// What was written.
+    pub written: Written,
     /// How long it took.
     pub elapsed: Duration,
     /// The first rejected line for each reason.
     pub first_rejects: BTreeMap<RejectReason, Reject>,
+}
+
+/// What became of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is there, so many bytes of it.
+    All(u64),
+    /// The run was given up, and a part of it has gone to standard output.
+    Part,
+    /// The run was given up, and nothing is there.
+    Nothing,
+}
+
+impl Written {
+    fn bytes(self) -> u64 {
+        if let Self::All(bytes) = self { bytes } else { 0 }
+    }
 }
 
 /// The keys of `--summary-json`.
@@ -58,7 +75,7 @@ impl Account {
                 .map(|(reason, count)| (reason.as_str(), count))
                 .collect(),
             bytes_in: summary.bytes_in,
-            bytes_out: self.bytes_out,
+            bytes_out: self.written.bytes(),
             seconds: self.elapsed.as_secs_f64(),
             format: summary.format.as_ref().map(ToString::to_string),
         };
@@ -102,10 +119,15 @@ impl Account {
         if summary.bytes_parsed != summary.bytes_in {
             text.push_str(&format!(" ({} of log)", size(summary.bytes_parsed)));
         }
-        text.push_str(&format!(", {} written, {seconds:.2} s", size(self.bytes_out)));
+        text.push_str(&format!(" in {seconds:.2} s"));
         if summary.bytes_parsed > 0 {
             text.push_str(&format!(", {:.1} MB/s", summary.bytes_parsed as f64 / seconds.max(1e-9) / 1e6));
         }
+        text.push_str(&match self.written {
+            Written::All(bytes) => format!("; {} written", size(bytes)),
+            Written::Part => "; the output is not complete".to_owned(),
+            Written::Nothing => "; no output was written".to_owned(),
+        });
         text
     }
 }
