@@ -94,7 +94,7 @@ impl Decoder {
             None => Backend::chosen()?,
         };
         let job = match &options.format {
-            Some(format) => Some(Job::new(&options, format, backend)?),
+            Some(format) => Some(job(&options, format, backend)?),
             None => None,
         };
         Ok(Self {
@@ -135,7 +135,7 @@ impl Decoder {
         if self.job.is_none() && self.chunker.is_due(end) {
             let waiting = self.chunker.waiting();
             let detection = LogFormat::detect(&waiting[..waiting.len().min(SAMPLE)])?;
-            self.job = Some(Job::new(&self.options, &detection.format, self.backend)?);
+            self.job = Some(job(&self.options, &detection.format, self.backend)?);
         }
         while let Some(chunk) = self.chunker.next(end)? {
             let Some(job) = &self.job else {
@@ -184,4 +184,8 @@ impl Decoder {
     pub fn schema(&self) -> Option<SchemaRef> {
         self.job.as_ref().map(|job| Arc::clone(&job.schema))
     }
+}
+
+fn job(options: &ParseOptions, format: &LogFormat, backend: Backend) -> Result<Job> {
+    Ok(Job::new(options, format, &options.columns_of(format)?, backend))
 }

@@ -157,17 +157,22 @@ pub fn clf(text: &[u8]) -> Option<Instant> {
     .instant()
 }
 
-/// An ISO 8601 time as nginx writes it: exactly `yyyy-mm-ddTHH:MM:SS+hh:mm`.
+/// An ISO 8601 time: exactly `yyyy-mm-ddTHH:MM:SS+hh:mm`, as nginx writes it, or `…+hhmm`, as strftime does.
 ///
 /// ```
 /// use nasalogs::field::time::iso;
 /// assert_eq!(iso(b"1995-07-01T00:00:01-04:00").unwrap().ms, 804_571_201_000);
+/// assert_eq!(iso(b"1995-07-01T00:00:01-0400"), iso(b"1995-07-01T00:00:01-04:00"));
 /// ```
 #[must_use]
 pub fn iso(text: &[u8]) -> Option<Instant> {
-    let separators = text.len() == 25
-        && is_sign(text[19])
-        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (22, b':')]
+    let zone_minute = match text.len() {
+        25 if text[22] == b':' => 23,
+        24 => 22,
+        _ => return None,
+    };
+    let separators = is_sign(text[19])
+        && [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')]
             .iter()
             .all(|&(at, byte)| text[at] == byte);
     if !separators {
@@ -182,7 +187,7 @@ pub fn iso(text: &[u8]) -> Option<Instant> {
         second: digits::<2>(text, 17)?,
         zone_sign: text[19],
         zone_hour: digits::<2>(text, 20)?,
-        zone_minute: digits::<2>(text, 23)?,
+        zone_minute: digits::<2>(text, zone_minute)?,
     }
     .instant()
 }

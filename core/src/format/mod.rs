@@ -34,7 +34,8 @@ pub enum FieldKind {
     User,
     /// `dd/Mon/yyyy:HH:MM:SS +hhmm`, without its brackets: columns `ts`, `tz_offset`.
     ClfTime,
-    /// `yyyy-mm-ddTHH:MM:SS+hh:mm` (nginx `$time_iso8601`): columns `ts`, `tz_offset`.
+    /// `yyyy-mm-ddTHH:MM:SS+hh:mm` (nginx `$time_iso8601`) or `…+hhmm` (strftime's `%FT%T%z`): columns `ts`,
+    /// `tz_offset`.
     IsoTime,
     /// An instant as a decimal count of units since 1970: column `ts`. The number is how many digits of it make a
     /// second's fraction when no point is written: 0 for seconds (with an optional fraction after a point, as

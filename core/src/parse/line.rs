@@ -22,11 +22,6 @@ impl Span {
     fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
     }
-
-    /// The field's bytes.
-    pub(crate) fn of(self, line: &[u8]) -> &[u8] {
-        &line[self.start as usize..self.end as usize]
-    }
 }
 
 /// A format, prepared for reading lines one by one.

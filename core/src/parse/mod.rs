@@ -12,14 +12,14 @@ mod value;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::datatypes::SchemaRef;
 
 use crate::chunk::Chunk;
 use crate::column::encode::{self, Encoder};
 use crate::column::text::{Ground, Piece, TextColumn, fill};
-use crate::error::Result;
 use crate::field::time::ClfCache;
+use crate::format::LogFormat;
 use crate::index::Index;
 use crate::options::{Encoding, ParseOptions, StringType};
 use crate::reject::{RejectCounts, RejectEntry, RejectReason, Rejects};
@@ -56,6 +56,8 @@ enum Origin {
     ByteOffset,
     Raw,
     File,
+    /// The format has no such column.
+    Null,
 }
 
 /// What all workers share about a run: the compiled format and what is wanted of it.
@@ -77,8 +79,13 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(options: &ParseOptions, format: &crate::LogFormat, backend: Backend) -> Result<Self> {
-        let columns = options.columns_of(format)?;
+    /// Compiles a format. The columns are those of the batches; one that the format does not have is null.
+    pub(crate) fn new(
+        options: &ParseOptions,
+        format: &LogFormat,
+        columns: &[schema::Column],
+        backend: Backend,
+    ) -> Self {
         let origins: Vec<Origin> = columns.iter().map(|column| origin(format, &column.name)).collect();
         let mut wanted: Vec<Vec<bool>> =
             format.fields().map(|field| vec![false; field.columns.len()]).collect();
@@ -88,37 +95,37 @@ impl Job {
             }
         }
         let plan = Plan::new(format);
-        Ok(Self {
+        Self {
             pattern: Pattern::new(&plan.pattern),
             nullable: format.fields().map(|field| field.columns[0].nullable).collect(),
             plan,
             origins,
             wanted,
-            schema: options.schema(format)?,
+            schema: schema::arrow_schema(columns, options),
             encoding: options.encoding,
             strings: options.strings,
             max_line: options.max_line_bytes(),
             backend,
             keep_rejects: true,
-        })
+        }
     }
 
-    pub(crate) fn format(&self) -> &crate::LogFormat {
+    pub(crate) fn format(&self) -> &LogFormat {
         &self.plan.format
     }
 }
 
-fn origin(format: &crate::LogFormat, name: &str) -> Origin {
+fn origin(format: &LogFormat, name: &str) -> Origin {
     let of_field = format.fields().enumerate().find_map(|(field, of)| {
         let column = of.columns.iter().position(|column| column.name == name)?;
         Some(Origin::Field { field, column })
     });
-    // `columns_of` let only the format's own and the optional names through.
     of_field.unwrap_or(match name {
         name if name == schema::LINE.name => Origin::Line,
         name if name == schema::BYTE_OFFSET.name => Origin::ByteOffset,
         name if name == schema::RAW.name => Origin::Raw,
-        _ => Origin::File,
+        name if name == schema::FILE.name => Origin::File,
+        _ => Origin::Null,
     })
 }
 
@@ -249,10 +256,12 @@ impl Job {
         let arrays = self
             .origins
             .iter()
-            .map(|origin| match *origin {
+            .zip(self.schema.fields())
+            .map(|(origin, field)| match *origin {
                 Origin::Field { field, column } => {
                     built[field][column].clone().expect("a column that has an origin is wanted")
                 }
+                Origin::Null => new_null_array(field.data_type(), source.ground.lines.len()),
                 extra => self.extra(extra, chunk, source, &encoder),
             })
             .collect();
@@ -279,7 +288,7 @@ impl Job {
                 });
                 encoder.finish_binary(raw)
             }
-            Origin::File | Origin::Field { .. } => {
+            Origin::File | Origin::Field { .. } | Origin::Null => {
                 encode::constant(chunk.file.as_deref(), rows.len(), self.strings)
             }
         }

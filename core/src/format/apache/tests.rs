@@ -299,6 +299,7 @@ fn lines_fit_the_strings_that_write_them() {
         ("[%{%d/%b/%Y:%T %z}t] %{sec}t.%{msec_frac}t %P", "[01/Jul/1995:00:00:01 -0400] 804571201.042 4711"),
         ("%h:%{remote}p %A:%{local}p %R", "2001:db8::1:50000 192.0.2.2:80 -"),
         ("%t %400,501{User-agent}i %!200{Referer}i", "[01/Jul/1995:00:00:01 -0400] - -"),
+        ("%{%FT%T%z}t %b", "1995-07-01T00:00:01-0400 1"),
         ("%{Host}i%U%q|%b", "example.org/a?b|-"),
     ] {
         assert!(format(text).fits(line.as_bytes()), "{text}: {line}");
