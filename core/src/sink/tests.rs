@@ -190,7 +190,7 @@ fn ipc_reads_back_equal_and_compact() {
     batches.iter().for_each(|batch| sink.write(batch).unwrap());
     let finished = sink.finish().unwrap();
     assert_eq!(finished.bytes, std::fs::metadata(&path).unwrap().len());
-    assert_eq!(finished.files, [path.clone()]);
+    assert_eq!(finished.files, std::slice::from_ref(&path));
     same(
         FileReader::try_new(std::fs::File::open(&path).unwrap(), None).unwrap().map(Result::unwrap).collect(),
     );
