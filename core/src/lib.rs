@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod bench;
 mod chunk;
 mod column;
 mod decoder;

@@ -18,8 +18,8 @@ fn detect_tells_format_and_first_line() {
     place.write("a.log", lines(100));
     place.write("b.log", log(GenerateOptions::new().with_lines(100).with_traffic(Traffic::Combined)).0);
     let text = stdout(&mut place.run(&["detect", "a.log", "b.log"]));
-    assert!(text.starts_with("a.log: common, 100% of the 100 lines looked at fit\n"), "{text}");
-    assert!(text.contains("\nb.log: combined, 100%"), "{text}");
+    assert!(text.starts_with("a.log: common: 100 of 100 lines fit (100 %)"), "{text}");
+    assert!(text.contains("\nb.log: combined: 100 of 100 lines fit"), "{text}");
     assert!(text.contains("/images/USA-logosmall.gif") && text.contains("1995-07-01T04:00:01"), "{text}");
 
     let json = stdout(&mut place.run(&["detect", "--json", "a.log", "b.log"]));

@@ -64,7 +64,7 @@ struct Report {
     cpu: Option<String>,
     bytes: usize,
     lines: usize,
-    rows: usize,
+    rows: u64,
     passes: usize,
     results: Vec<Measured>,
 }
@@ -101,7 +101,7 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         .collect();
     let mut best = vec![Duration::MAX; tasks.len()];
     let mut copy = vec![0; log.len()];
-    let (mut rows, mut passes) = (0, 0);
+    let (mut rows, mut passes) = (0_u64, 0);
     let begun = Instant::now();
     while passes < *PASSES.start() || (passes < *PASSES.end() && begun.elapsed() < ENOUGH) {
         for (task, best) in tasks.iter().zip(&mut best) {
@@ -175,7 +175,7 @@ fn as_text(report: &Report) -> String {
         nasalogs::field::text::escape_control(report.file.as_bytes()),
         number::size(report.bytes as u64),
         number::counted(report.lines as u64, "line"),
-        number::grouped(report.rows as u64),
+        number::grouped(report.rows),
         report.format,
         report.passes,
         report.cpu.as_deref().unwrap_or("this processor"),

@@ -101,12 +101,9 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let sink = Held::new(sink::create(output(args), reader.schema(), &sink_options)?, stop);
 
     let outcome = copy(&mut reader, &sink, args.quiet, stop);
-    // A file goes away with what writes it: before anything is said about it.
-    sink.discard();
     let written = match &outcome {
         Ok(bytes) => Written::All(*bytes),
         Err(error) if !matches!(error.kind(), ErrorKind::TooManyRejects | ErrorKind::NoRows) => {
-            rejects.discard();
             return outcome.map(|_| Exit::Clean);
         }
         // Whoever does not stand rejects wants to see them most of all.
@@ -123,7 +120,8 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     if let Some(path) = &args.summary_json {
         output::write_whole(path, &account.to_json()?)?;
     }
-    if !args.quiet {
+    // Where there is no row the error says it all.
+    if !args.quiet && !matches!(&outcome, Err(error) if error.kind() == ErrorKind::NoRows) {
         message::note(&account.to_text());
     }
     outcome?;
@@ -278,11 +276,5 @@ impl Rejects {
 
     fn finish(&self) -> Result<()> {
         self.file.as_ref().map_or(Ok(()), RejectFile::finish)
-    }
-
-    fn discard(&self) {
-        if let Some(file) = &self.file {
-            file.discard();
-        }
     }
 }

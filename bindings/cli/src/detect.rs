@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::number::{counted, percent};
 use crate::output;
 use crate::schema::type_name;
 
@@ -115,14 +114,12 @@ impl Found {
     }
 
     fn as_text(&self) -> String {
-        let Detection { format, lines, fits, .. } = &self.detection;
+        let format = &self.detection.format;
         let mut text = format!(
-            "{}: {}{}, {} of the {} looked at fit\n  {}\n\n  {}\n\n",
+            "{}{}: {}\n  {}\n\n  {}\n\n",
             escape_control(self.name.as_bytes()),
-            format.name(),
-            if self.codec == "plain" { String::new() } else { format!(", compressed with {}", self.codec) },
-            percent(*fits as u64, *lines as u64),
-            counted(*lines as u64, "line"),
+            if self.codec == "plain" { String::new() } else { format!(" ({})", self.codec) },
+            self.detection,
             format.pattern(),
             escape_control(&self.first),
         );

@@ -36,7 +36,7 @@ pub fn report(outcome: Result<Exit>, stop: &Stop) -> ExitCode {
         }
         Err(error) => {
             message::error(&describe(&error));
-            if let Some(hint) = error.hint().map(str::to_owned).or_else(|| advice(&error)) {
+            if let Some(hint) = hint(&error) {
                 message::hint(&hint);
             }
             ExitCode::from(match error.kind() {
@@ -59,14 +59,21 @@ fn describe(error: &Error) -> String {
     format!("{place}{}{offset}", error.message())
 }
 
-/// What to do about an error of the operating system that came without advice.
-fn advice(error: &Error) -> Option<String> {
-    let text = match io_error(error)?.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or write to another disk",
-        io::ErrorKind::PermissionDenied => "check who may write there",
-        _ => return None,
-    };
-    Some(text.to_owned())
+/// What to do about it.
+fn hint(error: &Error) -> Option<String> {
+    match (error.hint(), error.kind()) {
+        // The crate speaks of formats, and does not know how they are named here.
+        (Some(hint), ErrorKind::Format | ErrorKind::NoRows) => {
+            Some(hint.replacen("pass one of", "pass --format with one of", 1))
+        }
+        (Some(hint), _) => Some(hint.to_owned()),
+        (None, _) => match io_error(error)?.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("make room, or write to another disk".to_owned())
+            }
+            _ => None,
+        },
+    }
 }
 
 /// Whether the reason is that nobody reads our output any more.

@@ -68,11 +68,20 @@ impl Stop {
         });
     }
 
-    /// Ends the process from outside the run.
-    fn end(&self, at_once: bool) {
+    /// Removes whatever is unfinished.
+    pub fn clean(&self) {
+        self.release(false);
+    }
+
+    fn release(&self, at_once: bool) {
         for held in self.0.held.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             held.release(at_once);
         }
+    }
+
+    /// Ends the process from outside the run.
+    fn end(&self, at_once: bool) {
+        self.release(at_once);
         if !self.0.done.load(Ordering::Relaxed) {
             self.say();
             std::process::exit(exit::INTERRUPTED.into());
@@ -129,11 +138,6 @@ impl<T: Send + 'static> Held<T> {
     pub fn finish<R>(&self, finish: impl FnOnce(T) -> Result<R>) -> Result<R> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         finish(held.take().ok_or_else(interrupted)?)
-    }
-
-    /// Drops it.
-    pub fn discard(&self) {
-        self.release(false);
     }
 }
 

@@ -31,7 +31,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     match interrupt::Stop::install() {
-        Ok(stop) => exit::report(cli.command.run(&stop), &stop),
+        Ok(stop) => {
+            let outcome = cli.command.run(&stop);
+            stop.clean();
+            exit::report(outcome, &stop)
+        }
         Err(error) => exit::report(Err(error), &interrupt::Stop::default()),
     }
 }

@@ -69,11 +69,6 @@ impl RejectFile {
             writer.output.finish()
         })
     }
-
-    /// Leaves nothing behind.
-    pub fn discard(&self) {
-        self.0.discard();
-    }
 }
 
 impl Writer {
