@@ -253,11 +253,9 @@ impl Job {
         }
         match self.plan.parser.read(line, spans) {
             Ok(()) => Line::Row,
-            Err(RejectReason::MissingField | RejectReason::UnterminatedRequest)
-                if chunk.unterminated
-                    && row.end as usize >= chunk.length - usize::from(line_has_return(chunk)) =>
-            {
-                Line::Reject(RejectReason::Truncated)
+            // A carriage return that ended the line is not part of the row.
+            Err(reason) if chunk.unterminated && row.end as usize + 1 >= chunk.length => {
+                Line::Reject(reason.at_end())
             }
             Err(reason) => Line::Reject(reason),
         }
@@ -321,10 +319,6 @@ impl Job {
     }
 }
 
-fn line_has_return(chunk: &Chunk) -> bool {
-    chunk.padded[..chunk.length].ends_with(b"\r")
-}
-
 /// What the careful parser makes of a line.
 enum Line {
     Row,
@@ -380,3 +374,6 @@ impl Parsed {
             .expect("the same types as before");
     }
 }
+
+#[cfg(test)]
+mod tests;
