@@ -242,7 +242,7 @@ impl Chunker {
 }
 
 /// Where the text starts: behind a UTF-8 byte order mark.
-fn start_of_text(bytes: &[u8]) -> Result<usize> {
+pub(crate) fn start_of_text(bytes: &[u8]) -> Result<usize> {
     match bytes {
         [0xEF, 0xBB, 0xBF, ..] => Ok(3),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(Error::new(ErrorKind::Encoding, "the input is UTF-16")

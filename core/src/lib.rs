@@ -2,12 +2,15 @@
 
 #![deny(unsafe_code)]
 
+pub mod bench;
 mod chunk;
 mod column;
 mod decoder;
 mod error;
 pub mod field;
 pub mod format;
+#[cfg(feature = "generate")]
+pub mod generate;
 mod index;
 mod options;
 mod parse;

@@ -1,1 +1,8 @@
 //! One integration binary.
+
+mod cli;
+mod cli_convert;
+mod cli_error;
+mod cli_generate;
+mod cli_info;
+mod cli_signal;

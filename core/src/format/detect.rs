@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use memchr::memmem;
 
 use super::LogFormat;
+use crate::chunk::start_of_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::field::text::escape_control;
 
@@ -70,9 +71,11 @@ impl LogFormat {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when lines were seen and none fits any format.
+    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when lines were seen and none fits any format;
+    /// [`ErrorKind::Encoding`](crate::ErrorKind::Encoding) when the sample is UTF-16.
     pub fn detect(sample: &[u8]) -> Result<Detection> {
-        decide(sample, LogFormat::fits)
+        let from = start_of_text(sample)?;
+        decide(&sample[from..], LogFormat::fits)
     }
 }
 

@@ -8,7 +8,7 @@ use tempfile::TempPath;
 
 use super::failure::Label;
 use super::out::BUFFER;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A file that is written under a temporary name beside its place and renamed into it at the end.
 ///
@@ -84,6 +84,12 @@ impl AtomicFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.target
+    }
+
+    /// What an error of writing to it means, for people.
+    #[must_use]
+    pub fn failure(&self, error: io::Error) -> Error {
+        self.label().os(error)
     }
 
     pub(super) fn label(&self) -> Label {

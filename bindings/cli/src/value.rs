@@ -1,0 +1,99 @@
+//! Values on the command line.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use nasalogs::MaxRejects;
+use nasalogs::field::time::{self, Instant};
+
+/// A parser for an enum of the crate whose values have names.
+pub fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr<Err = nasalogs::Error> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// A count: `2000000`, `2_000_000` or `2M`.
+pub fn count(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1_000),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1_000_000),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 1_000_000_000),
+        _ => (text, 1_u64),
+    };
+    let digits = digits.replace('_', "");
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        .then(|| digits.parse::<u64>().ok()?.checked_mul(factor))
+        .flatten()
+        .ok_or_else(|| "expected a number such as 2000000, 2_000_000 or 2M".to_owned())
+}
+
+/// A share of lines: `5%`, as a number from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    text.strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok())
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| "expected a share from 0% to 100%, such as 2.5%".to_owned())
+}
+
+/// A bound on rejected lines: a count, or a share of the lines.
+pub fn max_rejects(text: &str) -> Result<MaxRejects, String> {
+    let bound = if text.ends_with('%') {
+        share(text).map(MaxRejects::Share)
+    } else {
+        count(text).map(MaxRejects::Count)
+    };
+    bound.map_err(|_| "expected a number of lines such as 100, or a share of them such as 0.5%".to_owned())
+}
+
+/// A time with its offset: `1995-07-01T00:00:01-04:00`, or as logs write it.
+pub fn instant(text: &str) -> Result<Instant, String> {
+    let bytes = text.as_bytes();
+    let bytes = bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or(bytes);
+    time::iso(bytes).or_else(|| time::clf(bytes)).ok_or_else(|| {
+        "expected a time with its offset, such as 1995-07-01T00:00:01-04:00 or '01/Jul/1995:00:00:01 -0400'"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(count("2_000"), Ok(2000));
+        assert_eq!(count("2M"), Ok(2_000_000));
+        for bad in ["", "M", "-1", "1.5", "99999999999G", "1e6", "_"] {
+            assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(share("5%"), Ok(0.05));
+        assert_eq!(share("100 %"), Ok(1.0));
+        for bad in ["5", "-1%", "101%", "NaN%", "%"] {
+            assert!(share(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        assert!(matches!(max_rejects("10"), Ok(MaxRejects::Count(10))));
+        assert!(matches!(max_rejects("50%"), Ok(MaxRejects::Share(share)) if share == 0.5));
+        assert!(max_rejects("many").is_err());
+    }
+
+    #[test]
+    fn times() {
+        let expected = Instant { ms: 804_571_201_000, tz_offset: -240 };
+        for text in
+            ["1995-07-01T00:00:01-04:00", "01/Jul/1995:00:00:01 -0400", "[01/Jul/1995:00:00:01 -0400]"]
+        {
+            assert_eq!(instant(text), Ok(expected));
+        }
+        assert!(instant("1995-07-01").is_err());
+    }
+}
