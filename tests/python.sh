@@ -31,8 +31,8 @@ case "${1:-test}" in
         ;;
     setup) ;;
     lint)
-        "$python" -m ruff check --config tests/python/pyproject.toml tests/python benches
-        "$python" -m ruff format --check --config tests/python/pyproject.toml tests/python benches
+        "$python" -m ruff check --config tests/python/pyproject.toml tests/python benches fuzz/seed.py
+        "$python" -m ruff format --check --config tests/python/pyproject.toml tests/python benches fuzz/seed.py
         "$python" -m mypy --config-file tests/python/pyproject.toml
         ;;
     *)
