@@ -2,20 +2,29 @@
 
 #![deny(unsafe_code)]
 
+mod chunk;
+mod column;
+mod decoder;
 mod error;
 pub mod field;
 pub mod format;
+mod index;
 mod options;
 mod parse;
+mod reader;
 mod reject;
 pub mod schema;
+mod simd;
 #[cfg(feature = "sink")]
 pub mod sink;
 pub mod source;
 
+pub use decoder::{Counts, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Detection, LogFormat};
 pub use options::{Encoding, Extras, ParseOptions, StringType};
+pub use reader::{MaxRejects, Progress, Reader, ReaderBuilder, Summary, read_batches};
 pub use reject::{Reject, RejectCounts, RejectReason};
+pub use simd::Backend;
 
 pub use arrow;

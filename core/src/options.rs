@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 use crate::format::LogFormat;
+use crate::simd::Backend;
 
 /// The Arrow layout of string columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -128,6 +129,8 @@ pub struct ParseOptions {
     pub max_line: Option<usize>,
     /// How many bytes of log make a chunk, and so a batch; `None` means [`ParseOptions::CHUNK`].
     pub chunk: Option<usize>,
+    /// The backend; `None` means [`Backend::chosen`].
+    pub backend: Option<Backend>,
 }
 
 impl ParseOptions {
@@ -188,6 +191,13 @@ impl ParseOptions {
     #[must_use]
     pub fn with_chunk(mut self, bytes: usize) -> Self {
         self.chunk = Some(bytes.clamp(1 << 10, 1 << 26));
+        self
+    }
+
+    /// Forces a backend.
+    #[must_use]
+    pub fn with_backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
         self
     }
 

@@ -162,3 +162,40 @@ impl RejectCounts {
         RejectReason::ALL.into_iter().map(|reason| (reason, self.get(reason))).filter(|(_, count)| *count > 0)
     }
 }
+
+/// The rejected lines of a chunk, which share its bytes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rejects {
+    pub(crate) chunk: arrow::buffer::Buffer,
+    pub(crate) file: Option<Arc<str>>,
+    /// Where the chunk starts in its input.
+    pub(crate) offset: u64,
+    /// How many lines of the input come before the chunk.
+    pub(crate) lines_before: u64,
+    pub(crate) entries: Vec<RejectEntry>,
+}
+
+/// One of [`Rejects`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RejectEntry {
+    /// The line's number in the chunk, from 0.
+    pub(crate) number: u32,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) reason: RejectReason,
+}
+
+impl Rejects {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Reject> + '_ {
+        self.entries.iter().map(|entry| {
+            let (start, end) = (entry.start as usize, entry.end as usize);
+            Reject {
+                file: self.file.clone(),
+                line: self.lines_before + u64::from(entry.number) + 1,
+                offset: self.offset + u64::from(entry.start),
+                reason: entry.reason,
+                raw: self.chunk[start..end.min(start + Reject::RAW_LIMIT)].to_vec(),
+            }
+        })
+    }
+}

@@ -6,7 +6,11 @@
 mod apache;
 mod builtin;
 mod detect;
+mod draft;
+mod name;
 mod nginx;
+mod strftime;
+mod table;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{self, Column, ColumnType};
 
 pub use detect::Detection;
+pub use table::{Directive, Family, directives};
 
 /// What a field of a line holds, and so how it is judged and which columns it gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +34,8 @@ pub enum FieldKind {
     User,
     /// `dd/Mon/yyyy:HH:MM:SS +hhmm`, without its brackets: columns `ts`, `tz_offset`.
     ClfTime,
-    /// `yyyy-mm-ddTHH:MM:SS+hh:mm` (nginx `$time_iso8601`): columns `ts`, `tz_offset`.
+    /// `yyyy-mm-ddTHH:MM:SS+hh:mm` (nginx `$time_iso8601`) or `…+hhmm` (strftime's `%FT%T%z`): columns `ts`,
+    /// `tz_offset`.
     IsoTime,
     /// An instant as a decimal count of units since 1970: column `ts`. The number is how many digits of it make a
     /// second's fraction when no point is written: 0 for seconds (with an optional fraction after a point, as
@@ -49,7 +55,8 @@ pub enum FieldKind {
     Integer,
     /// Seconds with an optional fraction, as an integer of milliseconds (nginx's `$request_time`).
     Millis,
-    /// `name:port`, the port after the last colon, or only a name: columns `vhost`, `vhost_port`.
+    /// `name:port`, the port after the last colon, or only a name: a column for the name, which is never null, and a
+    /// nullable 32-bit one for the port (`vhost` and `vhost_port`, but a client's name and port too).
     VhostPort,
 }
 
@@ -140,6 +147,23 @@ impl LogFormat {
         Ok(Self(Arc::new(Inner { name, pattern, segments: joined })))
     }
 
+    /// A format from a string that somebody wrote: it has a built-in name if it is a built-in format.
+    ///
+    /// # Errors
+    /// As [`LogFormat::from_segments`].
+    pub(crate) fn custom(pattern: &str, segments: impl IntoIterator<Item = Segment>) -> Result<Self> {
+        let format = Self::from_segments("custom", pattern, segments)?;
+        let same = Self::BUILT_IN.into_iter().filter_map(Self::built_in).find(|known| *known == format);
+        Ok(match same {
+            None => format,
+            Some(known) => Self(Arc::new(Inner {
+                name: known.name().to_owned(),
+                pattern: pattern.to_owned(),
+                segments: format.segments().to_vec(),
+            })),
+        })
+    }
+
     /// Its name: a built-in one, or `custom`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -219,16 +243,32 @@ impl fmt::Display for LogFormat {
 impl FromStr for LogFormat {
     type Err = Error;
 
-    /// A built-in name, an Apache `LogFormat` string (it holds a `%`), or an nginx `log_format` string (it holds a `$`).
+    /// A built-in name, an Apache `LogFormat` string or an nginx `log_format` string, or a whole line of either
+    /// server's configuration that begins with one of those words.
+    ///
+    /// A `%` makes it one of Apache's, a `$` one of nginx's; where both occur, in directives, the more frequent.
     fn from_str(text: &str) -> Result<Self> {
-        if let Some(format) = Self::built_in(text) {
+        let names = |sign: char, first: fn(char) -> bool| {
+            text.split(sign).skip(1).filter(|rest| rest.starts_with(first)).count()
+        };
+        if let Some(format) = Self::built_in(text.trim()) {
             return Ok(format);
+        }
+        if nginx::is_directive(text) {
+            return nginx::parse(text);
+        }
+        if apache::is_directive(text) {
+            return apache::parse(text);
         }
         match (text.contains('%'), text.contains('$')) {
             (true, false) => apache::parse(text),
             (false, true) => nginx::parse(text),
-            // A `%` in an nginx string is a literal, a `$` in an Apache one too: whichever reads it wholly.
-            (true, true) => apache::parse(text).or_else(|_| nginx::parse(text)),
+            // A `%` in an nginx string is a literal, and so is a `$` in an Apache one.
+            (true, true) => {
+                let apache = names('%', |first| first.is_ascii_alphanumeric() || "<>!{^".contains(first));
+                let nginx = names('$', |first| first.is_ascii_alphanumeric() || "_{".contains(first));
+                if apache >= nginx { apache::parse(text) } else { nginx::parse(text) }
+            }
             (false, false) => Err(Error::new(ErrorKind::Format, format!("there is no format {text:?}"))
                 .with_hint(Self::how_to_name())),
         }

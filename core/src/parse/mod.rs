@@ -1,3 +1,356 @@
-//! Stage 2: from positions to columns.
+//! Stage 2: from the places of structural bytes to columns.
+//!
+//! Lines of the expected shape stay rows of a matrix of places, and each field is read down its columns. All others go
+//! through the careful parser ([`line`]), which gives each of them a row of places of its own, so that what
+//! follows does not know the difference.
 
+mod build;
 pub(crate) mod line;
+pub(crate) mod plan;
+mod rows;
+mod value;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::datatypes::SchemaRef;
+
+use crate::chunk::Chunk;
+use crate::column::encode::{self, Encoder};
+use crate::column::text::{Ground, Piece, TextColumn, fill};
+use crate::field::time::ClfCache;
+use crate::format::LogFormat;
+use crate::index::Index;
+use crate::options::{Encoding, ParseOptions, StringType};
+use crate::reject::{RejectCounts, RejectEntry, RejectReason, Rejects};
+use crate::schema;
+use crate::simd::Backend;
+
+use build::{Built, Source};
+use line::{LineParser, Span};
+use plan::Plan;
+use rows::{Pattern, Places, Row};
+use value::Values;
+
+/// What a chunk gave.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    pub(crate) batch: RecordBatch,
+    pub(crate) rejects: Rejects,
+    pub(crate) counts: RejectCounts,
+    pub(crate) lines: u64,
+    pub(crate) blanks: u64,
+    /// How many bytes of log the chunk had.
+    pub(crate) bytes: u64,
+}
+
+/// What a column of the output comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// A column of a field.
+    Field {
+        field: usize,
+        column: usize,
+    },
+    Line,
+    ByteOffset,
+    Raw,
+    File,
+    /// The format has no such column.
+    Null,
+}
+
+/// What all workers share about a run: the compiled format and what is wanted of it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    plan: Plan,
+    pattern: Pattern,
+    origins: Vec<Origin>,
+    /// Which columns of each field are wanted.
+    wanted: Vec<Vec<bool>>,
+    nullable: Vec<bool>,
+    pub(crate) schema: SchemaRef,
+    encoding: Encoding,
+    strings: StringType,
+    max_line: usize,
+    backend: Backend,
+    /// Whether rejected lines are kept, or only counted and the first kept.
+    pub(crate) keep_rejects: bool,
+}
+
+impl Job {
+    /// Compiles a format. The columns are those of the batches; one that the format does not have is null.
+    pub(crate) fn new(
+        options: &ParseOptions,
+        format: &LogFormat,
+        columns: &[schema::Column],
+        backend: Backend,
+    ) -> Self {
+        let origins: Vec<Origin> = columns.iter().map(|column| origin(format, &column.name)).collect();
+        let mut wanted: Vec<Vec<bool>> =
+            format.fields().map(|field| vec![false; field.columns.len()]).collect();
+        for origin in &origins {
+            if let Origin::Field { field, column } = *origin {
+                wanted[field][column] = true;
+            }
+        }
+        let plan = Plan::new(format);
+        Self {
+            pattern: Pattern::new(&plan.pattern),
+            nullable: format.fields().map(|field| field.columns[0].nullable).collect(),
+            plan,
+            origins,
+            wanted,
+            schema: schema::arrow_schema(columns, options),
+            encoding: options.encoding,
+            strings: options.strings,
+            max_line: options.max_line_bytes(),
+            backend,
+            keep_rejects: true,
+        }
+    }
+
+    pub(crate) fn format(&self) -> &LogFormat {
+        &self.plan.format
+    }
+}
+
+fn origin(format: &LogFormat, name: &str) -> Origin {
+    let of_field = format.fields().enumerate().find_map(|(field, of)| {
+        let column = of.columns.iter().position(|column| column.name == name)?;
+        Some(Origin::Field { field, column })
+    });
+    of_field.unwrap_or(match name {
+        name if name == schema::LINE.name => Origin::Line,
+        name if name == schema::BYTE_OFFSET.name => Origin::ByteOffset,
+        name if name == schema::RAW.name => Origin::Raw,
+        name if name == schema::FILE.name => Origin::File,
+        _ => Origin::Null,
+    })
+}
+
+/// A worker's memory, used again for every chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    index: Index,
+    rows: Vec<Row>,
+    spans: Vec<Span>,
+    cache: ClfCache,
+}
+
+impl Job {
+    /// Parses a chunk.
+    pub(crate) fn parse(&self, chunk: &Chunk, scratch: &mut Scratch) -> Parsed {
+        let mut state = State::new(chunk);
+        if chunk.too_long {
+            state.lines = 1;
+            state.reject(
+                self,
+                Row { start: 0, end: chunk.length as u32, first: 0, number: 0 },
+                RejectReason::LineTooLong,
+            );
+            let batch = RecordBatch::new_empty(Arc::clone(&self.schema));
+            return state.finish(batch, chunk);
+        }
+        let bytes = chunk.padded.as_slice();
+        scratch.rows.clear();
+        scratch.index.fill(self.backend, bytes, chunk.length);
+        rows::find(&self.plan, &self.pattern, &scratch.index.hits, bytes, self.max_line, &mut scratch.rows);
+        state.lines = scratch.rows.len() as u64;
+        let values = self.values(chunk, scratch, &mut state);
+        let source = Source {
+            ground: Ground { bytes, ascii: scratch.index.ascii, lines: &scratch.rows },
+            marks: &scratch.index.marks,
+            places: Places(scratch.index.hits.at()),
+        };
+        let batch = self.batch(chunk, source, values);
+        state.finish(batch, chunk)
+    }
+
+    /// Reads the fields that can be wrong, sends the lines that are odd through the careful parser, and drops those
+    /// that are no rows.
+    fn values(&self, chunk: &Chunk, scratch: &mut Scratch, state: &mut State) -> Vec<Values> {
+        let Scratch { index, rows, spans, cache } = scratch;
+        let bytes = chunk.padded.as_slice();
+        let fields = &self.plan.fields;
+        let mut values: Vec<Values> = fields.iter().map(|field| Values::new(field, rows.len())).collect();
+        for (field, values) in fields.iter().zip(&mut values) {
+            values.read(field, bytes, Places(index.hits.at()), rows, 0, cache);
+        }
+        spans.resize(self.plan.parser.fields(), Span::default());
+        let mut dead = 0;
+        for number in 0..rows.len() {
+            if rows[number].first != Row::SLOW {
+                continue;
+            }
+            let row = rows[number];
+            let places = index.hits.at_mut();
+            match self.careful(chunk, row, spans) {
+                Line::Row => {
+                    rows[number].first = places.len() as u32;
+                    self.plan.push_places(spans, row.start, places);
+                    for (field, values) in fields.iter().zip(&mut values) {
+                        values.read(field, bytes, Places(places), &mut rows[number..=number], number, cache);
+                    }
+                    debug_assert!(rows[number].is_placed(), "the careful parser judged the fields");
+                }
+                Line::Blank => {
+                    state.blanks += 1;
+                    rows[number].first = Row::DEAD;
+                    dead += 1;
+                }
+                Line::Reject(reason) => {
+                    state.reject(self, row, reason);
+                    rows[number].first = Row::DEAD;
+                    dead += 1;
+                }
+            }
+        }
+        if dead > 0 {
+            values.iter_mut().for_each(|values| values.retain(rows));
+            rows.retain(Row::is_placed);
+        }
+        values
+    }
+
+    #[cold]
+    fn careful(&self, chunk: &Chunk, row: Row, spans: &mut [Span]) -> Line {
+        let line = &chunk.padded[row.start as usize..row.end as usize];
+        if line.len() > self.max_line {
+            return Line::Reject(RejectReason::LineTooLong);
+        }
+        if LineParser::is_blank(line) {
+            return Line::Blank;
+        }
+        match self.plan.parser.read(line, spans) {
+            Ok(()) => Line::Row,
+            Err(RejectReason::MissingField | RejectReason::UnterminatedRequest)
+                if chunk.unterminated
+                    && row.end as usize >= chunk.length - usize::from(line_has_return(chunk)) =>
+            {
+                Line::Reject(RejectReason::Truncated)
+            }
+            Err(reason) => Line::Reject(reason),
+        }
+    }
+
+    /// Builds the wanted columns.
+    fn batch(&self, chunk: &Chunk, source: Source<'_>, values: Vec<Values>) -> RecordBatch {
+        let encoder = Encoder::new(&chunk.padded, source.ground, self.encoding, self.strings);
+        let mut built: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(values.len());
+        for (index, values) in values.into_iter().enumerate() {
+            let wanted = &self.wanted[index];
+            let columns = if wanted.contains(&true) {
+                build::columns(&self.plan.fields[index], self.nullable[index], values, source)
+            } else {
+                Vec::new()
+            };
+            let arrays = columns.into_iter().zip(wanted).map(|(column, &wanted)| {
+                wanted.then(|| match column {
+                    Built::Array(array) => array,
+                    Built::Text(column) => encoder.finish(column),
+                })
+            });
+            built.push(arrays.collect());
+        }
+        let arrays = self
+            .origins
+            .iter()
+            .zip(self.schema.fields())
+            .map(|(origin, field)| match *origin {
+                Origin::Field { field, column } => {
+                    built[field][column].clone().expect("a column that has an origin is wanted")
+                }
+                Origin::Null => new_null_array(field.data_type(), source.ground.lines.len()),
+                extra => self.extra(extra, chunk, source, &encoder),
+            })
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(source.ground.lines.len()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .expect("the arrays are those of the schema")
+    }
+
+    fn extra(&self, origin: Origin, chunk: &Chunk, source: Source<'_>, encoder: &Encoder) -> ArrayRef {
+        let rows = source.ground.lines;
+        match origin {
+            Origin::Line => {
+                Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.number) + 1)))
+            }
+            Origin::ByteOffset => Arc::new(Int64Array::from_iter_values(
+                rows.iter().map(|row| chunk.offset as i64 + i64::from(row.start)),
+            )),
+            Origin::Raw => {
+                let mut raw = TextColumn::default();
+                // A line starts and ends between characters, or none of its bytes matters.
+                let ground = Ground { ascii: true, ..source.ground };
+                fill([&mut raw], ground, |row| {
+                    [Piece { start: rows[row].start, end: rows[row].end, valid: true }]
+                });
+                encoder.finish_binary(raw)
+            }
+            Origin::File | Origin::Field { .. } | Origin::Null => {
+                encode::constant(chunk.file.as_deref(), rows.len(), self.strings)
+            }
+        }
+    }
+}
+
+fn line_has_return(chunk: &Chunk) -> bool {
+    chunk.padded[..chunk.length].ends_with(b"\r")
+}
+
+/// What the careful parser makes of a line.
+enum Line {
+    Row,
+    Blank,
+    Reject(RejectReason),
+}
+
+/// What is counted on the way through a chunk.
+struct State {
+    rejects: Rejects,
+    counts: RejectCounts,
+    lines: u64,
+    blanks: u64,
+}
+
+impl State {
+    fn new(chunk: &Chunk) -> Self {
+        let rejects = Rejects { file: chunk.file.clone(), offset: chunk.offset, ..Rejects::default() };
+        Self { rejects, counts: RejectCounts::default(), lines: 0, blanks: 0 }
+    }
+
+    fn reject(&mut self, job: &Job, row: Row, reason: RejectReason) {
+        self.counts.add(reason);
+        if job.keep_rejects || self.rejects.entries.is_empty() {
+            let Row { start, end, number, .. } = row;
+            self.rejects.entries.push(RejectEntry { number, start, end, reason });
+        }
+    }
+
+    fn finish(mut self, batch: RecordBatch, chunk: &Chunk) -> Parsed {
+        if !self.rejects.entries.is_empty() {
+            self.rejects.chunk = chunk.padded.clone();
+        }
+        let Self { rejects, counts, lines, blanks } = self;
+        Parsed { batch, rejects, counts, lines, blanks, bytes: chunk.length as u64 }
+    }
+}
+
+impl Parsed {
+    /// Numbers the lines from those that came before in the same input.
+    pub(crate) fn number_lines(&mut self, before: u64) {
+        self.rejects.lines_before = before;
+        let Ok(column) = self.batch.schema_ref().index_of(&schema::LINE.name) else { return };
+        if before == 0 {
+            return;
+        }
+        let mut arrays = self.batch.columns().to_vec();
+        let numbers = arrays[column].as_primitive::<arrow::datatypes::Int64Type>();
+        arrays[column] =
+            Arc::new(numbers.unary::<_, arrow::datatypes::Int64Type>(|number| number + before as i64));
+        let options = RecordBatchOptions::new().with_row_count(Some(self.batch.num_rows()));
+        self.batch = RecordBatch::try_new_with_options(self.batch.schema(), arrays, &options)
+            .expect("the same types as before");
+    }
+}

@@ -1,0 +1,267 @@
+//! A format, compiled for stage 2.
+//!
+//! A well-formed line has always the same structural bytes in the same order, so the places of a chunk's structural
+//! bytes are a matrix with one row a line, and every field is found at fixed columns of it. A [`Plan`] says which:
+//! the pattern of structural bytes, the edges of each field, and the few conditions that the pattern does not imply.
+
+use crate::field::time::CLF_LEN;
+use crate::format::{FieldKind, LogFormat, Segment};
+use crate::parse::line::{LineParser, Span};
+use crate::schema::ColumnType;
+
+/// A place in a line: a distance from a structural byte, from the line's start, or from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Edge {
+    /// The structural byte's number in the line, [`Edge::START`] or [`Edge::END`].
+    pub(crate) at: u32,
+    pub(crate) delta: i32,
+}
+
+impl Edge {
+    pub(crate) const START: u32 = u32::MAX;
+    pub(crate) const END: u32 = u32::MAX - 1;
+}
+
+/// A field of the format and its edges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlannedField {
+    pub(crate) kind: FieldKind,
+    pub(crate) width: ColumnType,
+    pub(crate) start: Edge,
+    pub(crate) end: Edge,
+}
+
+/// A byte that has to stand (or must not stand) at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) edge: Edge,
+    pub(crate) byte: u8,
+    pub(crate) present: bool,
+}
+
+/// Two places that have a fixed distance: `to - from == distance`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) distance: u32,
+}
+
+/// The longest pattern that the fast path takes.
+pub(crate) const MAX_STRIDE: usize = 32;
+
+/// A compiled format.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) format: LogFormat,
+    pub(crate) parser: LineParser,
+    pub(crate) fields: Vec<PlannedField>,
+    /// How many places a row has.
+    pub(crate) stride: usize,
+    /// The structural bytes of a well-formed line, the newline last; empty where the fast path cannot take the format.
+    pub(crate) pattern: Vec<u8>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+impl Plan {
+    pub(crate) fn new(format: &LogFormat) -> Self {
+        let parser = LineParser::new(format);
+        match Compiler::new(&parser).compile(format) {
+            Some(Compiler { fields, pattern, checks, gaps, .. }) => {
+                Self { format: format.clone(), parser, fields, stride: pattern.len(), pattern, checks, gaps }
+            }
+            // Two fields of one word, or an unpaired quote: every line takes the careful parser, which gives each
+            // field two places of its own.
+            None => {
+                let fields: Vec<PlannedField> = format
+                    .fields()
+                    .zip(0..)
+                    .map(|(field, index)| PlannedField {
+                        kind: field.kind,
+                        width: field.columns[0].column_type,
+                        start: Edge { at: 2 * index, delta: 0 },
+                        end: Edge { at: 2 * index + 1, delta: 0 },
+                    })
+                    .collect();
+                let (pattern, checks, gaps) = (Vec::new(), Vec::new(), Vec::new());
+                Self {
+                    format: format.clone(),
+                    parser,
+                    stride: 2 * fields.len(),
+                    fields,
+                    pattern,
+                    checks,
+                    gaps,
+                }
+            }
+        }
+    }
+
+    /// Whether well-formed lines of this format take the fast path.
+    pub(crate) fn is_fast(&self) -> bool {
+        !self.pattern.is_empty()
+    }
+
+    /// Appends the places that make the edges of the fields equal to the spans that the careful parser found in the
+    /// line starting at `start`.
+    pub(crate) fn push_places(&self, spans: &[Span], start: u32, places: &mut Vec<u32>) {
+        let first = places.len();
+        places.resize(first + self.stride, start);
+        for (field, span) in self.fields.iter().zip(spans) {
+            for (edge, at) in [(field.start, span.start), (field.end, span.end)] {
+                if let Some(place) = places[first..].get_mut(edge.at as usize) {
+                    *place = (start + at).wrapping_add_signed(-edge.delta);
+                }
+            }
+        }
+    }
+}
+
+struct Compiler {
+    fields: Vec<PlannedField>,
+    pattern: Vec<u8>,
+    checks: Vec<Check>,
+    gaps: Vec<Gap>,
+    escapes: bool,
+    /// The place reached, where it is known.
+    here: Option<Edge>,
+    /// Literal bytes since a field whose end is not known yet.
+    pending: Vec<u8>,
+    in_quotes: bool,
+}
+
+impl Compiler {
+    fn new(parser: &LineParser) -> Self {
+        Self {
+            fields: Vec::new(),
+            pattern: Vec::new(),
+            checks: Vec::new(),
+            gaps: Vec::new(),
+            escapes: parser.escapes(),
+            here: Some(Edge { at: Edge::START, delta: 0 }),
+            pending: Vec::new(),
+            in_quotes: false,
+        }
+    }
+
+    fn compile(mut self, format: &LogFormat) -> Option<Self> {
+        for segment in format.segments() {
+            match segment {
+                Segment::Literal(bytes) => bytes.iter().for_each(|&byte| self.literal(byte)),
+                Segment::Field(field) => self.field(field.kind, field.columns[0].column_type)?,
+            }
+        }
+        self.reach(Edge::END);
+        self.pattern.push(b'\n');
+        let has_newline = format.segments().iter().any(|segment| match segment {
+            Segment::Literal(bytes) => bytes.contains(&b'\n'),
+            Segment::Field(_) => false,
+        });
+        (!self.in_quotes && !has_newline && self.pattern.len() <= MAX_STRIDE).then_some(self)
+    }
+
+    fn literal(&mut self, byte: u8) {
+        if byte == b'"' || (byte == b' ' && !self.in_quotes) {
+            let closes = self.in_quotes;
+            self.in_quotes ^= byte == b'"';
+            self.structural(byte);
+            if byte == b'"' && closes && self.escapes {
+                // An escaped quote ends no field: the careful parser has to look.
+                let edge = Edge { at: self.pattern.len() as u32 - 1, delta: -1 };
+                self.checks.push(Check { edge, byte: b'\\', present: false });
+            }
+            return;
+        }
+        match &mut self.here {
+            Some(edge) => {
+                self.checks.push(Check { edge: *edge, byte, present: true });
+                edge.delta += 1;
+            }
+            None => self.pending.push(byte),
+        }
+    }
+
+    fn structural(&mut self, byte: u8) {
+        let number = self.pattern.len() as u32;
+        self.reach(number);
+        self.pattern.push(byte);
+        self.here = Some(Edge { at: number, delta: 1 });
+    }
+
+    /// The format has come to a structural byte or the end: it settles the end of the field before it.
+    fn reach(&mut self, number: u32) {
+        match self.here {
+            Some(edge) => {
+                self.gaps.push(Gap { from: edge.at, to: number, distance: edge.delta as u32 });
+            }
+            None => {
+                let length = self.pending.len() as i32;
+                for (byte, index) in self.pending.drain(..).zip(0..) {
+                    let edge = Edge { at: number, delta: index - length };
+                    self.checks.push(Check { edge, byte, present: true });
+                }
+                if let Some(field) = self.fields.last_mut() {
+                    field.end = Edge { at: number, delta: -length };
+                }
+            }
+        }
+    }
+
+    fn field(&mut self, kind: FieldKind, width: ColumnType) -> Option<()> {
+        let start = self.here?;
+        self.fields.push(PlannedField { kind, width, start, end: start });
+        self.here = None;
+        if kind == FieldKind::ClfTime {
+            // Of fixed width, with a space before the offset.
+            let (mut edge, mut left) = (start, CLF_LEN as i32);
+            if !self.in_quotes {
+                self.here = Some(Edge { at: start.at, delta: start.delta + 20 });
+                self.structural(b' ');
+                (edge, left) = (self.here?, 5);
+            }
+            edge.delta += left;
+            self.here = Some(edge);
+            self.fields.last_mut()?.end = edge;
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_has_ten_structural_bytes_and_combined_sixteen() {
+        let common = Plan::new(&LogFormat::common());
+        assert_eq!(common.pattern, b"     \"\"  \n");
+        assert_eq!(Plan::new(&LogFormat::combined()).pattern, b"     \"\"   \"\" \"\"\n");
+        assert_eq!(Plan::new(&LogFormat::vhost_combined()).stride, 17);
+        assert_eq!(Plan::new(&LogFormat::nginx_main()).stride, 19);
+        let time = common.fields[3];
+        assert_eq!((time.start, time.end), (Edge { at: 2, delta: 2 }, Edge { at: 3, delta: 6 }));
+        let bytes = common.fields[6];
+        assert_eq!((bytes.start, bytes.end), (Edge { at: 8, delta: 1 }, Edge { at: Edge::END, delta: 0 }));
+    }
+
+    #[test]
+    fn places_give_the_spans_back() {
+        let plan = Plan::new(&LogFormat::common());
+        let line = br#"h i john doe [01/Jul/1995:00:00:01 -0400] "GET /"x" HTTP/1.0" 200 5"#;
+        let mut spans = vec![Span::default(); plan.parser.fields()];
+        plan.parser.read(line, &mut spans).unwrap();
+        let mut places = vec![];
+        plan.push_places(&spans, 100, &mut places);
+        for (field, span) in plan.fields.iter().zip(&spans) {
+            for (edge, at) in [(field.start, span.start), (field.end, span.end)] {
+                let place = match edge.at {
+                    Edge::START => 100,
+                    Edge::END => 100 + line.len() as u32,
+                    number => places[number as usize],
+                };
+                assert_eq!(place.wrapping_add_signed(edge.delta), 100 + at);
+            }
+        }
+    }
+}

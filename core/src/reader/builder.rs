@@ -1,0 +1,138 @@
+//! How a reader is made.
+
+use std::ffi::OsStr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::feed::{Feed, Opened};
+use super::pool::Pool;
+use super::{OnReject, Reader, Summary};
+use crate::error::Result;
+use crate::options::ParseOptions;
+use crate::reject::Reject;
+use crate::source::{Source, expand};
+
+/// How many rejected lines a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum MaxRejects {
+    /// Any number.
+    #[default]
+    None,
+    /// At most so many; the run ends as soon as there are more.
+    Count(u64),
+    /// At most this share of all lines, from 0 to 1; judged at the end.
+    Share(f64),
+}
+
+/// Makes a [`Reader`].
+///
+/// ```
+/// use nasalogs::{ParseOptions, ReaderBuilder, source::Source};
+/// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(10_000);
+/// let mut reader = ReaderBuilder::new()
+///     .with_options(ParseOptions::new().with_columns(["ts", "status"]))
+///     .with_jobs(2)
+///     .open_sources(vec![Source::memory(log)])?;
+/// let rows: usize = reader.by_ref().map(|batch| batch.unwrap().num_rows()).sum();
+/// assert_eq!((rows, reader.summary().rejected), (10_000, 0));
+/// # Ok::<(), nasalogs::Error>(())
+/// ```
+#[derive(Default)]
+pub struct ReaderBuilder {
+    options: ParseOptions,
+    jobs: Option<usize>,
+    on_reject: Option<OnReject>,
+    max_rejects: MaxRejects,
+    stop: Arc<AtomicBool>,
+}
+
+impl ReaderBuilder {
+    /// The defaults: detected format, all columns, as many threads as processors.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How to parse.
+    #[must_use]
+    pub fn with_options(mut self, options: ParseOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// How many threads parse; 1 parses on the caller's.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: usize) -> Self {
+        self.jobs = Some(jobs);
+        self
+    }
+
+    /// What to do with each rejected line, in order. An error of it ends the run.
+    #[must_use]
+    pub fn with_rejects(mut self, on_reject: impl FnMut(Reject) -> Result<()> + Send + 'static) -> Self {
+        self.on_reject = Some(Box::new(on_reject));
+        self
+    }
+
+    /// How many rejected lines the run stands.
+    #[must_use]
+    pub fn with_max_rejects(mut self, most: MaxRejects) -> Self {
+        self.max_rejects = most;
+        self
+    }
+
+    /// A flag that ends the run when it is set, as by a signal handler.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Opens paths, globs, or `-` for standard input, in the order given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when one does not exist or cannot be read;
+    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when no built-in format fits and none was named;
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when the formats of two inputs do not go together;
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) when a wanted column does not exist.
+    pub fn open<P: AsRef<OsStr>>(self, patterns: impl IntoIterator<Item = P>) -> Result<Reader> {
+        let sources = expand(patterns)?;
+        self.open_sources(sources)
+    }
+
+    /// Opens sources: files, readers, memory.
+    ///
+    /// # Errors
+    /// As [`ReaderBuilder::open`].
+    pub fn open_sources(self, sources: Vec<Source>) -> Result<Reader> {
+        let Opened { feed, schema, detections } =
+            Feed::open(sources, &self.options, self.on_reject.is_some())?;
+        let jobs =
+            self.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
+        let summary = Summary { format: Some(feed.format().clone()), detections, ..Summary::default() };
+        Ok(Reader {
+            schema,
+            feed,
+            pool: Pool::new(jobs),
+            pending: std::collections::VecDeque::new(),
+            failed: None,
+            done: false,
+            stop: self.stop,
+            on_reject: self.on_reject,
+            max_rejects: self.max_rejects,
+            first_reject: None,
+            lines_before: 0,
+            summary,
+        })
+    }
+}
+
+impl std::fmt::Debug for ReaderBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReaderBuilder")
+            .field("options", &self.options)
+            .field("jobs", &self.jobs)
+            .finish_non_exhaustive()
+    }
+}

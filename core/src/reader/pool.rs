@@ -1,0 +1,103 @@
+//! The workers that parse chunks.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::feed::Fed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::parse::{Parsed, Scratch};
+
+/// A chunk that is being parsed, or has been.
+pub(super) struct Pending {
+    /// Whether the chunk is the first of its input.
+    pub(super) begins_input: bool,
+    result: Outcome,
+}
+
+enum Outcome {
+    Ready(Box<Parsed>),
+    Coming(Receiver<Parsed>),
+}
+
+impl Pending {
+    /// What the chunk gave.
+    pub(super) fn wait(self) -> Result<Parsed> {
+        match self.result {
+            Outcome::Ready(parsed) => Ok(*parsed),
+            // The sender is gone only if the worker panicked, which would be a fault of this crate.
+            Outcome::Coming(receiver) => {
+                receiver.recv().map_err(|_| Error::new(ErrorKind::Io, "a worker thread stopped unexpectedly"))
+            }
+        }
+    }
+}
+
+/// Parses chunks on threads of its own, so that whoever waits for one never waits for itself.
+pub(super) struct Pool {
+    jobs: usize,
+    #[cfg(feature = "parallel")]
+    threads: Option<rayon::ThreadPool>,
+    begun: bool,
+    scratch: Arc<Mutex<Vec<Scratch>>>,
+}
+
+impl Pool {
+    pub(super) fn new(jobs: usize) -> Self {
+        Self {
+            jobs: if cfg!(feature = "parallel") { jobs.max(1) } else { 1 },
+            #[cfg(feature = "parallel")]
+            threads: None,
+            begun: false,
+            scratch: Arc::default(),
+        }
+    }
+
+    /// How many chunks are parsed or wait for the consumer at a time: this bounds the memory of a run.
+    pub(super) fn depth(&self) -> usize {
+        // The first chunk is parsed at once: most inputs of a program that reads many small ones have no second.
+        if self.jobs == 1 || !self.begun { 1 } else { self.jobs + 2 }
+    }
+
+    pub(super) fn parse(&mut self, fed: Fed) -> Pending {
+        let begins_input = fed.begins_input;
+        let begun = std::mem::replace(&mut self.begun, true);
+        #[cfg(feature = "parallel")]
+        if begun && self.jobs > 1 && self.start() {
+            if let Some(threads) = &self.threads {
+                let (sender, receiver) = sync_channel(1);
+                let scratch = Arc::clone(&self.scratch);
+                threads.spawn(move || {
+                    // Nobody waits any more when the reader was dropped.
+                    let _ = sender.send(parse(&fed, &scratch));
+                });
+                return Pending { begins_input, result: Outcome::Coming(receiver) };
+            }
+        }
+        let _ = begun;
+        Pending { begins_input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch))) }
+    }
+
+    /// Starts the threads, unless they run. Where none can be had, the caller's own parses.
+    #[cfg(feature = "parallel")]
+    fn start(&mut self) -> bool {
+        if self.threads.is_none() {
+            let builder = rayon::ThreadPoolBuilder::new()
+                .num_threads(self.jobs)
+                .thread_name(|index| format!("nasalogs-parse-{index}"));
+            match builder.build() {
+                Ok(threads) => self.threads = Some(threads),
+                Err(_) => self.jobs = 1,
+            }
+        }
+        self.threads.is_some()
+    }
+}
+
+/// Parses a chunk with scratch memory that some chunk before it has used.
+fn parse(fed: &Fed, pool: &Mutex<Vec<Scratch>>) -> Parsed {
+    let take = || pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut scratch = take().unwrap_or_default();
+    let parsed = fed.job.parse(&fed.chunk, &mut scratch);
+    pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+    parsed
+}

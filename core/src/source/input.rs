@@ -1,0 +1,160 @@
+//! An open source.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::codec::{self, Codec, Found};
+use super::origin::{Origin, OriginError};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An open source: its decompressed bytes.
+///
+/// Memory is bounded whatever the input says: a decoder gets 128 MiB at most.
+pub struct Input {
+    name: Option<Arc<str>>,
+    codec: Codec,
+    total: Option<u64>,
+    bytes_in: Arc<AtomicU64>,
+    reader: Box<dyn Read + Send>,
+    /// Decompressed bytes given on.
+    offset: u64,
+    failed: bool,
+}
+
+impl Input {
+    pub(super) fn new(
+        name: Option<Arc<str>>,
+        reader: Box<dyn Read + Send>,
+        total: Option<u64>,
+    ) -> Result<Self> {
+        let mut origin = Origin::new(reader);
+        let bytes_in = Arc::clone(origin.bytes_in());
+        let found = origin.peek(codec::detect).map_err(|error| read_error(name.as_deref(), error))?;
+        let codec = match found {
+            Some(Found::Foreign(what, command)) => {
+                return Err(named(
+                    Error::new(ErrorKind::Compression, format!("is a {what} file, which is not read"))
+                        .with_hint(format!("unpack it, or pipe it: {command} FILE | nasalogs convert - …")),
+                    name.as_deref(),
+                ));
+            }
+            Some(Found::Codec(codec)) => codec,
+            None => Codec::Plain,
+        };
+        let reader = codec::decoder(codec, origin).map_err(|error| named(error, name.as_deref()))?;
+        Ok(Self { name, codec, total, bytes_in, reader, offset: 0, failed: false })
+    }
+
+    /// The source's name.
+    #[must_use]
+    pub fn name(&self) -> Option<Arc<str>> {
+        self.name.clone()
+    }
+
+    /// How it is compressed.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// The size in bytes of what is read, as it lies on the disk; `None` for pipes and readers.
+    #[must_use]
+    pub fn total_bytes(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// How many bytes were read so far, as they lie on the disk: a counter for a progress bar to share.
+    #[must_use]
+    pub fn bytes_in(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.bytes_in)
+    }
+
+    /// How many decompressed bytes were read so far.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads decompressed bytes: at least one, unless the end is reached or there is no room. Plain bytes go straight
+    /// from the file into the buffer.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the disk fails; [`ErrorKind::Compression`] when the compressed data is damaged or ends
+    /// early, with the decompressed offset that was reached. All that could be decompressed was read before that.
+    /// After an error there is only the error.
+    pub fn read_into(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        if self.failed {
+            return Err(self.named(Error::new(ErrorKind::Io, "was read on after an error")));
+        }
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        match self.reader.read(buffer) {
+            Ok(count) => {
+                self.offset += count as u64;
+                Ok(count)
+            }
+            Err(error) => {
+                self.failed = true;
+                Err(self.error(error))
+            }
+        }
+    }
+
+    /// Names the input in an error.
+    fn named(&self, error: Error) -> Error {
+        named(error, self.name.as_deref())
+    }
+
+    fn error(&self, error: io::Error) -> Error {
+        if error.get_ref().is_some_and(|inner| inner.is::<OriginError>()) {
+            return read_error(self.name.as_deref(), error).with_offset(self.offset);
+        }
+        let (message, hint) = codec::explain(self.codec, &error);
+        let error = Error::new(ErrorKind::Compression, message).with_hint(hint).with_source(error);
+        self.named(error).with_offset(self.offset)
+    }
+}
+
+/// The same bytes; errors carry [`Error`] inside.
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_into(buffer).map_err(|error| {
+            let kind = error.io_error().map_or(io::ErrorKind::InvalidData, io::Error::kind);
+            io::Error::new(kind, error)
+        })
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("name", &self.name)
+            .field("codec", &self.codec)
+            .field("total_bytes", &self.total)
+            .field("bytes_in", &self.bytes_in.load(Ordering::Relaxed))
+            .field("offset", &self.offset)
+            .finish_non_exhaustive()
+    }
+}
+
+fn named(error: Error, name: Option<&str>) -> Error {
+    error.with_file(name.unwrap_or("standard input"))
+}
+
+/// An error of the disk, out of its wrapping.
+fn read_error(name: Option<&str>, error: io::Error) -> Error {
+    let error = match error.downcast::<OriginError>() {
+        Ok(OriginError(error)) | Err(error) => error,
+    };
+    let hint = match error.kind() {
+        io::ErrorKind::IsADirectory => "pass the files in the directory",
+        _ => "check the disk or the network it is read from",
+    };
+    named(
+        Error::new(ErrorKind::Io, format!("cannot be read: {error}")).with_hint(hint).with_source(error),
+        name,
+    )
+}
