@@ -5,7 +5,9 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
 use nasalogs::generate::{GenerateOptions, Generator, Traffic};
 use nasalogs::{Backend, Decoder, LogFormat, ParseOptions, StringType};
 
@@ -17,8 +19,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LINES: u64 = 200_000;
 
 fn log(traffic: Traffic, oddities: f64) -> Vec<u8> {
-    let options =
-        GenerateOptions::new().with_lines(LINES).with_seed(1995).with_traffic(traffic).with_oddities(oddities);
+    let options = GenerateOptions::new()
+        .with_lines(LINES)
+        .with_seed(1995)
+        .with_traffic(traffic)
+        .with_oddities(oddities);
     let mut log = Vec::new();
     Generator::new(options).expect("sound options").write_to(&mut log).expect("memory takes everything");
     log
@@ -105,8 +110,8 @@ fn regular_expression(criterion: &mut Criterion) {
     let log = log(Traffic::Common, 0.0);
     let part = &log[..log.len() / 10];
     let mut group = group(criterion, "regex", part);
-    let line =
-        regex::bytes::Regex::new(r#"(?-u)^(\S+) (\S+) (.*?) \[([^\]]+)\] "(.*)" (\d{3}|-) (\d+|-)$"#).expect("it compiles");
+    let line = regex::bytes::Regex::new(r#"(?-u)^(\S+) (\S+) (.*?) \[([^\]]+)\] "(.*)" (\d{3}|-) (\d+|-)$"#)
+        .expect("it compiles");
     group.bench_function("captures", |bencher| {
         let mut captures = line.capture_locations();
         bencher.iter(|| {
