@@ -1,4 +1,4 @@
-"""Makes the seeds of the fuzz targets, `corpus/<target>/`, and their dictionary, `log.dict`, of the golden corpus."""
+"""Makes the seeds of the fuzz targets, and their dictionary `log.dict`, of the golden corpus."""
 
 import bz2
 import gzip

@@ -55,14 +55,14 @@ def test_nasa_odd_lines(genuine: Find, tmp_path: Path) -> None:
     [
         ("clf/apache_1406.log", "common", 1406),
         ("combined/nginx_shop_1000.log", "nginx_main", 1000),
-        ("combined/apachelogs_vhost_combined.log", "vhost_combined", None),
+        ("combined/apachelogs_vhost_combined.log", "vhost_combined", 6),  # and a bad one
     ],
 )
-def test_formats_are_detected(name: str, form: str, rows: int | None, genuine: Find, tmp_path: Path) -> None:
+def test_formats_are_detected(name: str, form: str, rows: int, genuine: Find, tmp_path: Path) -> None:
     log = genuine(name)
     summary = convert(log, tmp_path / "out.parquet", "--to", "parquet")
     assert summary["format"] == form
-    assert summary["rows"] == (len(reference.lines(log.read_bytes())) if rows is None else rows)
+    assert summary["rows"] == rows
 
 
 ODD: dict[str, dict[str, object] | str] = {
