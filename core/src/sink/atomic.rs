@@ -61,8 +61,11 @@ impl AtomicFile {
             return Err(label.directory());
         };
         let mut prefix = std::ffi::OsString::from("_");
-        prefix.push(file_name);
-        prefix.push(".");
+        // A file system's limit, mostly 255 bytes, is for the temporary name too.
+        if file_name.len() <= 200 {
+            prefix.push(file_name);
+            prefix.push(".");
+        }
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
         #[cfg(unix)]
@@ -203,6 +206,14 @@ mod tests {
         assert!(error.to_string().contains("exists already"), "{error}");
         assert_eq!(fs::read(&late).unwrap(), b"first");
         assert_eq!(entries(dir.path()), ["a", "late"]);
+    }
+
+    #[test]
+    fn the_longest_name_is_possible() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = "x".repeat(255);
+        AtomicFile::create(&dir.path().join(&name), false).unwrap().commit().unwrap();
+        assert_eq!(entries(dir.path()), [name]);
     }
 
     #[test]

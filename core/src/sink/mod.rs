@@ -24,6 +24,11 @@ mod compact;
 #[cfg(feature = "csv")]
 mod csv;
 mod date;
+// Without formats, what they stand on is not used.
+#[cfg_attr(
+    not(any(feature = "parquet", feature = "ipc", feature = "ndjson", feature = "csv")),
+    allow(dead_code)
+)]
 mod failure;
 #[cfg(feature = "ipc")]
 mod ipc;

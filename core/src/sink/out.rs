@@ -46,11 +46,13 @@ impl Out {
     }
 
     /// What errors say about it.
+    #[cfg(any(feature = "parquet", feature = "ipc", feature = "csv", feature = "ndjson"))]
     pub(super) fn label(&self) -> &Label {
         &self.label
     }
 
     /// Whether it is visible as it is written.
+    #[cfg(any(feature = "ipc", feature = "csv", feature = "ndjson"))]
     pub(super) fn is_stream(&self) -> bool {
         matches!(self.place, Place::Stream(_))
     }

@@ -9,9 +9,12 @@
 //! # Ok::<(), nasalogs::Error>(())
 //! ```
 
+// Without codecs, what they stand on is not used.
+#[cfg_attr(not(any(feature = "gzip", feature = "bzip2")), allow(dead_code, unused_imports, unused_variables))]
 mod codec;
 mod expand;
 mod input;
+#[cfg_attr(not(any(feature = "gzip", feature = "bzip2")), allow(dead_code))]
 mod origin;
 
 use std::fmt;

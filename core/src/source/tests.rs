@@ -269,6 +269,17 @@ fn archives_that_are_not_read_are_named() {
     );
 }
 
+#[cfg(not(feature = "gzip"))]
+#[test]
+fn a_codec_that_is_not_compiled_in_is_named() {
+    let error = failure(Source::memory(b"\x1f\x8b\x08").with_name("a.gz"));
+    assert_eq!(error.kind(), ErrorKind::Compression);
+    assert!(
+        error.to_string().contains("a.gz: is compressed with gzip, which this build cannot read"),
+        "{error}"
+    );
+}
+
 #[test]
 fn first_bytes_are_not_waited_for_longer_than_needed() {
     // Were more than one byte asked for, the second part would be reached, and it fails.

@@ -387,5 +387,6 @@ impl Drop for Table {
     }
 }
 
-#[cfg(test)]
+// The tests read the files as text.
+#[cfg(all(test, feature = "csv"))]
 mod tests;
