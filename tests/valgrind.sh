@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The kernels under valgrind: reads past an end, and decisions on bytes that nobody wrote. Valgrind knows no AVX-512, so
-# that backend is left to AddressSanitizer (the fuzz targets); the others are forced one by one.
+# Kernels and golden lines under valgrind: reads past an end, and decisions on bytes that nobody wrote. Its processor has
+# no AVX-512, so that backend is left to AddressSanitizer (the fuzz targets).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/skip.sh
@@ -18,14 +18,22 @@ if ! command -v valgrind >/dev/null; then
     fi
 fi
 
-# Built by `cargo test --workspace` already: this only asks for its name.
-binary=$("${CARGO:-cargo}" test --workspace --lib --no-run --message-format=json 2>/dev/null |
-    sed -n 's/.*"name":"nasalogs",.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
-[ -x "$binary" ] || { echo "the unit tests' binary was not found" >&2; exit 1; }
+# Built by `cargo test --workspace` already: this only asks for their names.
+built=$("${CARGO:-cargo}" test --workspace --no-run --message-format=json 2>/dev/null)
+binary() { sed -n "s/.*\"kind\":\[\"$1\"\],.*\"name\":\"$2\",.*\"executable\":\"\([^\"]*\)\".*/\1/p" <<<"$built" | tail -n 1; }
 
-for backend in scalar sse42 avx2; do
-    # mimalloc is not in it, and few random cases are enough: valgrind looks at each access.
-    NASALOGS_SIMD=$backend PROPTEST_CASES=4 \
-        valgrind --quiet --error-exitcode=9 --leak-check=no "$binary" --test-threads=1 --quiet simd:: index::
-    echo "valgrind: $backend is clean"
-done
+run() {
+    local name=$1 program=$2
+    shift 2
+    [ -x "$program" ] || { echo "the binary of the $name was not found" >&2; exit 1; }
+    # A few random cases are enough: valgrind looks at each access. Every test here tries all backends.
+    PROPTEST_CASES=4 valgrind --quiet --error-exitcode=9 --leak-check=no \
+        "$program" --test-threads=1 "$@" >"$log" 2>&1 || { cat "$log"; exit 1; }
+    grep -q '^test result: ok. [1-9]' "$log" || { echo "no test of the $name ran" >&2; exit 1; }
+    echo "valgrind: the $name are clean"
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+run "kernels" "$(binary lib nasalogs)" simd:: index:: column::
+cd tests
+run "golden lines" "$(binary test integration)" golden::
