@@ -1,1 +1,4 @@
 //! Where batches go.
+
+#[cfg(feature = "parquet")]
+pub mod parquet;
