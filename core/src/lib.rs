@@ -15,6 +15,7 @@ mod index;
 mod options;
 mod parse;
 mod reader;
+mod record;
 mod reject;
 pub mod schema;
 mod simd;
@@ -27,6 +28,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::{Detection, LogFormat};
 pub use options::{Encoding, Extras, ParseOptions, StringType};
 pub use reader::{MaxRejects, Progress, Reader, ReaderBuilder, Summary, read_batches};
+pub use record::{Record, Records, Value, records};
 pub use reject::{Reject, RejectCounts, RejectReason};
 pub use simd::Backend;
 

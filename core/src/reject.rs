@@ -62,6 +62,14 @@ impl RejectReason {
         }
     }
 
+    /// The reason where a line that ends too early is the last of an input and has no newline: the input was cut.
+    pub(crate) const fn at_end(self) -> Self {
+        match self {
+            RejectReason::MissingField | RejectReason::UnterminatedRequest => RejectReason::Truncated,
+            other => other,
+        }
+    }
+
     /// One sentence for people.
     #[must_use]
     pub const fn describe(self) -> &'static str {

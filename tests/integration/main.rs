@@ -6,3 +6,4 @@ mod cli_error;
 mod cli_generate;
 mod cli_info;
 mod cli_signal;
+mod golden;

@@ -50,8 +50,8 @@ pub struct Args {
     /// Whose days: UTC's, or those of the offset in the log
     #[arg(long, value_name = "TZ", requires = "partition_by", default_value = "utc", value_parser = value::named::<PartitionTz>(PartitionTz::NAMES))]
     partition_tz: PartitionTz,
-    /// Compression of Parquet, zstd when nothing is said
-    #[arg(long, value_name = "CODEC", value_parser = value::named::<Compression>(Compression::NAMES))]
+    /// Compression of Parquet: zstd (also zstd:LEVEL), snappy or none; zstd when nothing is said
+    #[arg(long, value_name = "CODEC")]
     compression: Option<Compression>,
     /// Only these columns, in this order
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]

@@ -11,7 +11,8 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::DataType;
 use simdutf8::basic::from_utf8;
 
-use super::text::{Ground, Line, TextColumn};
+use super::matrix::{Matrix, Row};
+use super::text::TextColumn;
 use crate::field::text;
 use crate::options::{Encoding, StringType};
 
@@ -26,18 +27,10 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Looks at the lines of a chunk. The ground's bytes are the chunk's, with its padding.
-    pub(crate) fn new<L: Line>(
-        chunk: &Buffer,
-        ground: Ground<'_, L>,
-        encoding: Encoding,
-        strings: StringType,
-    ) -> Self {
-        let odd = if ground.ascii || encoding == Encoding::Binary {
-            Vec::new()
-        } else {
-            odd_rows(ground, encoding)
-        };
+    /// Looks at the lines of a chunk, whose bytes are the matrix's.
+    pub(crate) fn new(chunk: &Buffer, matrix: Matrix<'_>, encoding: Encoding, strings: StringType) -> Self {
+        let plain = matrix.is_ascii() || encoding == Encoding::Binary;
+        let odd = if plain { Vec::new() } else { odd_rows(matrix, encoding) };
         Self { chunk: chunk.clone(), encoding, strings, odd }
     }
 
@@ -90,17 +83,16 @@ impl<T: arrow::datatypes::ByteViewType> Compact for arrow::array::GenericByteVie
 }
 
 /// The rows whose lines are not UTF-8, or not ASCII where every other byte means something else.
-fn odd_rows<L: Line>(ground: Ground<'_, L>, encoding: Encoding) -> Vec<u32> {
+fn odd_rows(matrix: Matrix<'_>, encoding: Encoding) -> Vec<u32> {
     let latin1 = encoding == Encoding::Latin1;
-    if !latin1 && from_utf8(ground.bytes).is_ok() {
+    if !latin1 && from_utf8(matrix.bytes()).is_ok() {
         return Vec::new();
     }
-    let is_odd = |line: &L| {
-        let (start, end) = line.span();
-        let line = &ground.bytes[start as usize..end as usize];
+    let is_odd = |row: &Row| {
+        let line = &matrix.bytes()[row.start as usize..row.end as usize];
         !line.is_ascii() && (latin1 || from_utf8(line).is_err())
     };
-    (0..).zip(ground.lines).filter(|(_, line)| is_odd(line)).map(|(row, _)| row).collect()
+    (0..).zip(matrix.rows()).filter(|(_, row)| is_odd(row)).map(|(number, _)| number).collect()
 }
 
 /// Appends a text in UTF-8 to `side` if it is another than the bytes.
@@ -130,45 +122,58 @@ pub(crate) fn constant(value: Option<&str>, rows: usize, strings: StringType) ->
 mod tests {
     use arrow::array::{Array, AsArray};
 
-    use super::super::text::{Piece, fill};
+    use super::super::matrix::Edge;
+    use super::super::text::{View, fill};
     use super::*;
 
-    struct Cut(u32, u32);
+    const START: Edge = Edge { at: Edge::BEFORE, delta: 1 };
+    const END: Edge = Edge { at: 0, delta: 0 };
 
-    impl Line for Cut {
-        fn span(&self) -> (u32, u32) {
-            (self.0, self.1)
-        }
+    /// Texts as lines, and their matrix of one place a line.
+    struct Lines {
+        chunk: Buffer,
+        ascii: bool,
+        rows: Vec<Row>,
+        places: Vec<u32>,
     }
 
-    fn array(texts: &[&[u8]], encoding: Encoding) -> ArrayRef {
-        let mut bytes = texts.concat();
-        let mut at = 0;
-        let lines: Vec<Cut> = texts
-            .iter()
-            .map(|text| {
-                at += text.len() as u32;
-                Cut(at - text.len() as u32, at)
-            })
-            .collect();
-        let ascii = bytes.is_ascii();
-        bytes.resize(bytes.len() + 16, 0);
-        let buffer = Buffer::from_vec(bytes);
-        let ground = Ground { bytes: &buffer, ascii, lines: &lines };
-        let mut column = TextColumn::default();
-        fill([&mut column], ground, |row| {
-            [Piece { start: lines[row].0, end: lines[row].1, valid: row % 5 != 4 }]
-        });
-        let array = Encoder::new(&buffer, ground, encoding, StringType::View).finish(column);
-        array.to_data().validate_full().unwrap();
-        array
+    impl Lines {
+        fn new(texts: &[&[u8]]) -> Self {
+            let mut bytes = Vec::new();
+            let (mut rows, mut places) = (vec![], vec![u32::MAX]);
+            for (text, number) in texts.iter().zip(0..) {
+                let start = bytes.len() as u32;
+                bytes.extend_from_slice(text);
+                let end = bytes.len() as u32;
+                bytes.push(b'\n');
+                rows.push(Row { start, end, first: number + 1, number });
+                places.push(end);
+            }
+            let ascii = bytes.is_ascii();
+            bytes.resize(bytes.len() + 16, 0);
+            Self { chunk: Buffer::from_vec(bytes), ascii, rows, places }
+        }
+
+        fn matrix(&self) -> Matrix<'_> {
+            Matrix::new(&self.chunk, self.ascii, &self.rows, &self.places, 1)
+        }
+
+        fn array(&self, encoding: Encoding) -> ArrayRef {
+            let matrix = self.matrix();
+            let [column] = fill(matrix, START, END, |row, start, end| {
+                [matrix.text_if(row, start, end, row.number % 5 != 4)]
+            });
+            let array = Encoder::new(&self.chunk, matrix, encoding, StringType::View).finish(column);
+            array.to_data().validate_full().unwrap();
+            array
+        }
     }
 
     #[test]
     fn views_of_every_length() {
         let text: Vec<u8> = (0..40).map(|index| b'a' + index % 26).collect();
         let texts: Vec<&[u8]> = (0..40).map(|length| &text[..length]).collect();
-        let array = array(&texts, Encoding::Escape);
+        let array = Lines::new(&texts).array(Encoding::Escape);
         let array = array.as_string_view();
         for (row, text) in texts.iter().enumerate() {
             assert_eq!(array.is_valid(row), row % 5 != 4);
@@ -177,20 +182,57 @@ mod tests {
     }
 
     #[test]
+    fn texts_from_elsewhere() {
+        let lines = Lines::new(&[b"", b""]);
+        let columns = fill(lines.matrix(), START, END, |_, _, _| {
+            [View::constant("GET"), View::eight(u64::from_le_bytes(*b"HTTP/1.0")).unwrap(), View::NULL]
+        });
+        let encoder = Encoder::new(&lines.chunk, lines.matrix(), Encoding::Escape, StringType::View);
+        let arrays = columns.map(|column| encoder.finish(column));
+        assert!(arrays.iter().all(|array| array.to_data().validate_full().is_ok()));
+        assert_eq!(arrays[0].as_string_view().value(1), "GET");
+        assert_eq!(arrays[1].as_string_view().value(0), "HTTP/1.0");
+        assert_eq!(arrays[2].null_count(), 2);
+        assert!(View::eight(u64::from_le_bytes(*b"HTTP/1.\xFF")).is_none());
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8() {
         let texts: [&[u8]; 4] = [b"caf\xE9", b"caf\xC3\xA9", b"plain", b"a longer text with \xFF in it"];
-        let values = |array: ArrayRef| -> Vec<String> {
-            array.as_string_view().iter().map(|text| text.unwrap().to_owned()).collect()
+        let lines = Lines::new(&texts);
+        let values = |encoding| -> Vec<String> {
+            lines.array(encoding).as_string_view().iter().map(|text| text.unwrap().to_owned()).collect()
         };
-        assert_eq!(
-            values(array(&texts, Encoding::Escape)),
-            [r"caf\xE9", "café", "plain", r"a longer text with \xFF in it"]
-        );
-        assert_eq!(
-            values(array(&texts, Encoding::Latin1)),
-            ["café", "cafÃ©", "plain", "a longer text with ÿ in it"]
-        );
-        let binary = array(&texts, Encoding::Binary);
+        assert_eq!(values(Encoding::Escape), [r"caf\xE9", "café", "plain", r"a longer text with \xFF in it"]);
+        assert_eq!(values(Encoding::Latin1), ["café", "cafÃ©", "plain", "a longer text with ÿ in it"]);
+        let binary = lines.array(Encoding::Binary);
         assert_eq!(binary.as_binary_view().iter().map(Option::unwrap).collect::<Vec<_>>(), texts);
+    }
+
+    #[test]
+    fn a_cut_character_is_seen() {
+        let lines = Lines::new(&["né, a text of some length".as_bytes(), b"plain"]);
+        let matrix = lines.matrix();
+        // Two bytes of the first line begin inside its second character.
+        let [column] =
+            fill(matrix, START, END, |row, start, end| [matrix.text(row, start + 2 - 2 * row.number, end)]);
+        let array = Encoder::new(&lines.chunk, matrix, Encoding::Escape, StringType::View).finish(column);
+        array.to_data().validate_full().unwrap();
+        assert_eq!(array.as_string_view().value(0), r"\xA9, a text of some length");
+    }
+
+    #[test]
+    #[should_panic(expected = "their places exist")]
+    fn a_matrix_without_places_is_refused() {
+        let lines = Lines::new(&[b"a", b"b"]);
+        let _ = Matrix::new(&lines.chunk, true, &lines.rows, &lines.places[..2], 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "lies in its line")]
+    fn a_text_beyond_its_line_is_refused() {
+        let lines = Lines::new(&[b"a", b"b"]);
+        let matrix = lines.matrix();
+        let _ = fill(matrix, START, END, |row, start, end| [matrix.text(row, start, end + 1)]);
     }
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod encode;
+pub(crate) mod matrix;
 pub(crate) mod text;
 pub(crate) mod validity;
 

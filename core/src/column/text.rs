@@ -6,40 +6,8 @@
 
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 
+use super::matrix::{BEHIND, Edge, Matrix, Row};
 use super::validity;
-
-/// A row that knows where its line is.
-pub(crate) trait Line {
-    /// Where the line starts in the chunk, and where it ends.
-    fn span(&self) -> (u32, u32);
-}
-
-/// What texts are cut from: the lines of a chunk.
-#[derive(Debug)]
-pub(crate) struct Ground<'a, L> {
-    /// The chunk's bytes, with at least 16 behind the last line's end.
-    pub(crate) bytes: &'a [u8],
-    /// Whether they are all ASCII.
-    pub(crate) ascii: bool,
-    /// The rows.
-    pub(crate) lines: &'a [L],
-}
-
-impl<L> Clone for Ground<'_, L> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<L> Copy for Ground<'_, L> {}
-
-/// A text of the chunk, or a null.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece {
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    pub(crate) valid: bool,
-}
 
 /// The longest text that stands in its view.
 const INLINE: u32 = 12;
@@ -53,14 +21,14 @@ pub(crate) struct TextColumn {
     cut: Vec<u32>,
 }
 
-/// Masks for the first four and the next eight bytes of a text of up to 12 bytes.
-static MASKS: [(u32, u64); INLINE as usize + 1] = {
-    let mut masks = [(0, 0); INLINE as usize + 1];
+/// Masks for the first four and the next eight bytes of a text of up to 12 bytes, and of a longer one.
+static MASKS: [(u32, u64); INLINE as usize + 2] = {
+    let mut masks = [(0, 0); INLINE as usize + 2];
     let mut length = 1;
-    while length <= INLINE as usize {
+    while length < masks.len() {
         masks[length] = match length {
             1..=3 => ((1 << (8 * length)) - 1, 0),
-            4 => (u32::MAX, 0),
+            4 | 13 => (u32::MAX, 0),
             12 => (u32::MAX, u64::MAX),
             _ => (u32::MAX, (1 << (8 * (length - 4))) - 1),
         };
@@ -69,20 +37,81 @@ static MASKS: [(u32, u64); INLINE as usize + 1] = {
     masks
 };
 
-/// The view of `bytes[start..end]`, of which 16 bytes from `start` can be read whatever the end.
+/// The bits of the view of a text from `start` to `end`, of which `window` is what stands from `start` on, whatever the
+/// end.
+///
+/// Both layouts are computed and one is chosen by a mask: whether a text is short cannot be predicted.
 #[inline(always)]
-fn view(bytes: &[u8], start: u32, end: u32) -> u128 {
-    let at = start as usize;
-    let window = &bytes[at..at + 16];
+fn bits(window: &[u8; 16], start: u32, end: u32) -> u128 {
     let head = u32::from_le_bytes([window[0], window[1], window[2], window[3]]);
     let tail = u64::from_le_bytes([
         window[4], window[5], window[6], window[7], window[8], window[9], window[10], window[11],
     ]);
     let length = end - start;
-    let (head_mask, tail_mask) = MASKS[length.min(INLINE) as usize];
+    let (head_mask, tail_mask) = MASKS[length.min(INLINE + 1) as usize];
     let low = u64::from(length) | u64::from(head & head_mask) << 32;
-    let high = if length <= INLINE { tail & tail_mask } else { u64::from(start) << 32 };
+    let long = u64::from(length > INLINE).wrapping_neg();
+    let high = (tail & tail_mask) | ((u64::from(start) << 32) & long);
     u128::from(low) | u128::from(high) << 64
+}
+
+/// A text of the chunk, a short text from elsewhere, or a null. It can only be made right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    bits: u128,
+    valid: bool,
+    /// Whether the text may start or end inside a character.
+    cut: bool,
+}
+
+impl View {
+    /// No text.
+    pub(crate) const NULL: Self = Self { bits: 0, valid: false, cut: false };
+
+    /// A short text that is known when this is compiled.
+    pub(crate) const fn constant(text: &'static str) -> Self {
+        let (text, mut bits, mut index) = (text.as_bytes(), text.len() as u128, 0);
+        assert!(text.len() <= INLINE as usize);
+        while index < text.len() {
+            bits |= (text[index] as u128) << (32 + 8 * index);
+            index += 1;
+        }
+        Self { bits, valid: true, cut: false }
+    }
+
+    /// A text of eight ASCII characters, the first in the lowest byte.
+    #[inline(always)]
+    pub(crate) fn eight(ascii: u64) -> Option<Self> {
+        let bits = 8 | u128::from(ascii) << 32;
+        (ascii & 0x8080_8080_8080_8080 == 0).then_some(Self { bits, valid: true, cut: false })
+    }
+}
+
+impl Matrix<'_> {
+    /// The text of a row's line from `start` to `end`.
+    ///
+    /// # Panics
+    /// When that is no part of the line, or the line no part of the chunk.
+    #[inline(always)]
+    pub(crate) fn text(&self, row: &Row, start: u32, end: u32) -> View {
+        let bytes = self.bytes();
+        let (from, to) = (row.start, row.end);
+        // Unsigned: a start before `from` is far behind `to`.
+        let inside = start.wrapping_sub(from) <= to.wrapping_sub(from);
+        let whole = end.wrapping_sub(start) <= to.wrapping_sub(start);
+        assert!(inside & whole & (to as usize + BEHIND <= bytes.len()), "a text lies in its line");
+        // SAFETY: `start` is at most `to`, behind which there are 16 bytes.
+        let window = unsafe { &*bytes.as_ptr().add(start as usize).cast::<[u8; 16]>() };
+        let is_inner = |at: u32| bytes[at as usize] & 0xC0 == 0x80;
+        let cut = !self.is_ascii() && (is_inner(start) || is_inner(end));
+        View { bits: bits(window, start, end), valid: true, cut }
+    }
+
+    /// The text, or a null.
+    #[inline(always)]
+    pub(crate) fn text_if(&self, row: &Row, start: u32, end: u32, valid: bool) -> View {
+        View { valid, ..self.text(row, start, end) }
+    }
 }
 
 /// The view of a text that is not in the chunk: in buffer 1 at `start`, or in the view itself.
@@ -90,7 +119,7 @@ fn changed_view(text: &[u8], start: u32) -> u128 {
     let mut padded = [0; 16];
     let head = text.len().min(INLINE as usize);
     padded[..head].copy_from_slice(&text[..head]);
-    let mut result = view(&padded, 0, text.len() as u32);
+    let mut result = bits(&padded, 0, text.len() as u32);
     if text.len() > INLINE as usize {
         result |= 1 << 64;
         result |= u128::from(start) << 96;
@@ -98,60 +127,52 @@ fn changed_view(text: &[u8], start: u32) -> u128 {
     result
 }
 
-/// Fills columns row by row: `pieces(row)` gives one text for each.
-///
-/// # Panics
-/// When a piece is not part of its row's line.
+/// Fills columns row by row: `views` gives one text for each, from a row and the places of two edges.
 #[inline(always)]
-pub(crate) fn fill<const N: usize, L: Line>(
-    columns: [&mut TextColumn; N],
-    ground: Ground<'_, L>,
-    mut pieces: impl FnMut(usize) -> [Piece; N],
-) {
-    let Ground { bytes, ascii, lines } = ground;
-    let rows = lines.len();
-    let mut columns = columns.map(|column| {
-        column.views.clear();
-        column.valid.clear();
-        column.views.reserve_exact(rows);
-        column.valid.reserve_exact(rows);
-        column
-    });
-    let mut slots = columns.each_mut().map(|column| {
-        (&mut column.views.spare_capacity_mut()[..rows], &mut column.valid.spare_capacity_mut()[..rows])
-    });
+pub(crate) fn fill<const N: usize>(
+    matrix: Matrix<'_>,
+    start: Edge,
+    end: Edge,
+    mut views: impl FnMut(&Row, u32, u32) -> [View; N],
+) -> [TextColumn; N] {
+    let rows = matrix.rows().len();
     let mut cut = Vec::new();
-    for (row, line) in lines.iter().enumerate() {
-        let (from, to) = line.span();
-        let pieces = pieces(row);
-        for ((views, valid), Piece { start, end, valid: is_valid }) in slots.iter_mut().zip(pieces) {
-            assert!(from <= start && start <= end && end <= to, "a text lies in its line");
-            if !ascii {
-                assert!(
-                    !is_inner(bytes[start as usize]) && !is_inner(bytes[end as usize]),
-                    "characters stay whole"
-                );
+    let mut columns: [TextColumn; N] = std::array::from_fn(|_| TextColumn {
+        views: Vec::with_capacity(rows),
+        valid: Vec::with_capacity(rows),
+        cut: Vec::new(),
+    });
+    let ends = columns.each_mut().map(|column| (column.views.as_mut_ptr(), column.valid.as_mut_ptr()));
+    for (number, (row, start, end)) in matrix.spans(start, end).enumerate() {
+        let views = views(row, start, end);
+        for column in 0..N {
+            // SAFETY: there are as many spans as rows, the capacity of both arrays.
+            unsafe {
+                ends[column].0.add(number).write(views[column].bits);
+                ends[column].1.add(number).write(u8::from(views[column].valid));
             }
-            views[row].write(view(bytes, start, end));
-            valid[row].write(u8::from(is_valid));
+        }
+        if !matrix.is_ascii() && views.iter().any(|view| view.cut) {
+            cut.push(number as u32);
         }
     }
-    for column in columns {
-        // SAFETY: the loop wrote every slot of both arrays up to `rows`, which are their reserved lengths.
+    for column in &mut columns {
+        // SAFETY: the loop wrote every entry of both arrays up to `rows`.
         unsafe {
             column.views.set_len(rows);
             column.valid.set_len(rows);
         }
         column.cut.clone_from(&cut);
     }
-}
-
-/// Whether a byte is the second or a later one of a character in UTF-8.
-fn is_inner(byte: u8) -> bool {
-    byte & 0xC0 == 0x80
+    columns
 }
 
 impl TextColumn {
+    /// A column of nulls.
+    pub(crate) fn nulls(rows: usize) -> Self {
+        Self { views: vec![0; rows], valid: vec![0; rows], cut: Vec::new() }
+    }
+
     /// Gives the texts of some rows anew, and those that a cut may have damaged: `change` is asked for each that is
     /// not null, and appends another text to `side` or says that there is none.
     pub(super) fn change(

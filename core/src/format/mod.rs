@@ -9,6 +9,7 @@ mod detect;
 mod draft;
 mod name;
 mod nginx;
+mod render;
 mod strftime;
 mod table;
 

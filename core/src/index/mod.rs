@@ -8,9 +8,9 @@ use crate::simd::{BLOCK, Backend, Hits, Kernel, Simd};
 /// The structure of a chunk.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// The structural bytes in order: their places in the chunk, and which they are.
+    /// A newline before the chunk (place -1), then the structural bytes in order: their places, and which they are.
     pub(crate) hits: Hits,
-    /// Bit `i % 64` of word `i / 64` tells whether byte `i` is a `?`.
+    /// Bit `i % 64` of word `i / 64` tells whether byte `i` is a `?`. One more word, which is zero, follows.
     pub(crate) marks: Vec<u64>,
     /// Whether all bytes are ASCII.
     pub(crate) ascii: bool,
@@ -20,13 +20,14 @@ impl Index {
     /// Indexes `padded[..length]`. The rest of `padded`, at least to the end of the last block, holds no structural
     /// byte that is not wanted.
     pub(crate) fn fill(&mut self, backend: Backend, padded: &[u8], length: usize) {
-        self.hits.clear();
+        self.hits.restart();
         self.marks.clear();
         // One byte more, so that a newline appended behind an unterminated line is seen.
         let blocks = length / BLOCK + 1;
-        self.marks.reserve(blocks);
+        self.marks.reserve(blocks + 1);
         let blocks = &padded.as_chunks::<BLOCK>().0[..blocks];
         backend.run(Fill { index: self, blocks });
+        self.marks.push(0);
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
             for backend in Backend::available() {
                 let mut index = Index::default();
                 index.fill(backend, &bytes, text.len());
-                let hits: Vec<(u32, u8)> = index.hits.at().iter().copied().zip(index.hits.byte().iter().copied()).collect();
+                let hits: Vec<(u32, u8)> = index.hits.at().iter().copied().zip(index.hits.byte().iter().copied()).skip(1).collect();
                 prop_assert_eq!(hits, plain(&text), "{}", backend.name());
                 prop_assert_eq!(index.ascii, text.is_ascii());
                 for (at, &byte) in text.iter().enumerate() {

@@ -17,7 +17,8 @@ use arrow::datatypes::SchemaRef;
 
 use crate::chunk::Chunk;
 use crate::column::encode::{self, Encoder};
-use crate::column::text::{Ground, Piece, TextColumn, fill};
+use crate::column::matrix::{Edge, Matrix, Row};
+use crate::column::text::fill;
 use crate::field::time::ClfCache;
 use crate::format::LogFormat;
 use crate::index::Index;
@@ -29,7 +30,7 @@ use crate::simd::Backend;
 use build::{Built, Source};
 use line::{LineParser, Span};
 use plan::Plan;
-use rows::{Pattern, Places, Row};
+use rows::Shape;
 use value::Values;
 
 /// What a chunk gave.
@@ -64,7 +65,7 @@ enum Origin {
 #[derive(Debug)]
 pub(crate) struct Job {
     plan: Plan,
-    pattern: Pattern,
+    shape: Shape,
     origins: Vec<Origin>,
     /// Which columns of each field are wanted.
     wanted: Vec<Vec<bool>>,
@@ -96,7 +97,7 @@ impl Job {
         }
         let plan = Plan::new(format);
         Self {
-            pattern: Pattern::new(&plan.pattern),
+            shape: Shape::new(&plan),
             nullable: format.fields().map(|field| field.columns[0].nullable).collect(),
             plan,
             origins,
@@ -134,6 +135,10 @@ fn origin(format: &LogFormat, name: &str) -> Origin {
 pub(crate) struct Scratch {
     index: Index,
     rows: Vec<Row>,
+    /// The numbers of the rows that the careful parser has to look at.
+    slow: Vec<u32>,
+    /// Which rows are kept after that.
+    kept: Vec<bool>,
     spans: Vec<Span>,
     cache: ClfCache,
 }
@@ -153,64 +158,88 @@ impl Job {
             return state.finish(batch, chunk);
         }
         let bytes = chunk.padded.as_slice();
-        scratch.rows.clear();
-        scratch.index.fill(self.backend, bytes, chunk.length);
-        rows::find(&self.plan, &self.pattern, &scratch.index.hits, bytes, self.max_line, &mut scratch.rows);
-        state.lines = scratch.rows.len() as u64;
+        let Scratch { index, rows, slow, .. } = scratch;
+        (rows.clear(), slow.clear()).0;
+        index.fill(self.backend, bytes, chunk.length);
+        rows::find(&self.shape, &mut index.hits, bytes, self.max_line, rows, slow);
+        state.lines = rows.len() as u64;
         let values = self.values(chunk, scratch, &mut state);
-        let source = Source {
-            ground: Ground { bytes, ascii: scratch.index.ascii, lines: &scratch.rows },
-            marks: &scratch.index.marks,
-            places: Places(scratch.index.hits.at()),
-        };
+        let source = Source { matrix: self.matrix(chunk, scratch), marks: &scratch.index.marks };
         let batch = self.batch(chunk, source, values);
         state.finish(batch, chunk)
+    }
+
+    fn matrix<'a>(&self, chunk: &'a Chunk, scratch: &'a Scratch) -> Matrix<'a> {
+        let Scratch { index, rows, .. } = scratch;
+        Matrix::new(&chunk.padded, index.ascii, rows, index.hits.at(), self.plan.stride)
     }
 
     /// Reads the fields that can be wrong, sends the lines that are odd through the careful parser, and drops those
     /// that are no rows.
     fn values(&self, chunk: &Chunk, scratch: &mut Scratch, state: &mut State) -> Vec<Values> {
-        let Scratch { index, rows, spans, cache } = scratch;
-        let bytes = chunk.padded.as_slice();
         let fields = &self.plan.fields;
-        let mut values: Vec<Values> = fields.iter().map(|field| Values::new(field, rows.len())).collect();
+        let mut cache = std::mem::take(&mut scratch.cache);
+        let mut slow = std::mem::take(&mut scratch.slow);
+        let matrix = self.matrix(chunk, scratch);
+        let mut values: Vec<Values> =
+            fields.iter().map(|field| Values::new(field, matrix.rows().len())).collect();
         for (field, values) in fields.iter().zip(&mut values) {
-            values.read(field, bytes, Places(index.hits.at()), rows, 0, cache);
+            values.read(field, matrix, 0, &mut cache, &mut slow);
         }
+        // A line can be odd in its shape and in several fields.
+        slow.sort_unstable();
+        slow.dedup();
+        if !slow.is_empty() {
+            self.settle(chunk, scratch, state, &slow, &mut values, &mut cache);
+        }
+        (scratch.cache, scratch.slow) = (cache, slow);
+        values
+    }
+
+    /// Sends the slow lines through the careful parser. Those that are rows get places and values, the others are
+    /// dropped.
+    fn settle(
+        &self,
+        chunk: &Chunk,
+        scratch: &mut Scratch,
+        state: &mut State,
+        slow: &[u32],
+        values: &mut [Values],
+        cache: &mut ClfCache,
+    ) {
+        let Scratch { index, rows, spans, kept, .. } = scratch;
         spans.resize(self.plan.parser.fields(), Span::default());
-        let mut dead = 0;
-        for number in 0..rows.len() {
-            if rows[number].first != Row::SLOW {
-                continue;
-            }
-            let row = rows[number];
-            let places = index.hits.at_mut();
-            match self.careful(chunk, row, spans) {
+        kept.clear();
+        kept.resize(rows.len(), true);
+        for &number in slow {
+            let number = number as usize;
+            match self.careful(chunk, rows[number], spans) {
                 Line::Row => {
-                    rows[number].first = places.len() as u32;
-                    self.plan.push_places(spans, row.start, places);
-                    for (field, values) in fields.iter().zip(&mut values) {
-                        values.read(field, bytes, Places(places), &mut rows[number..=number], number, cache);
+                    let places = index.hits.at_mut();
+                    rows[number].first = self.plan.push_places(spans, rows[number].start, places);
+                    let row = &rows[number..=number];
+                    let matrix = Matrix::new(&chunk.padded, index.ascii, row, places, self.plan.stride);
+                    let mut wrong = Vec::new();
+                    for (field, values) in self.plan.fields.iter().zip(&mut *values) {
+                        values.read(field, matrix, number, cache, &mut wrong);
                     }
-                    debug_assert!(rows[number].is_placed(), "the careful parser judged the fields");
+                    debug_assert!(wrong.is_empty(), "the careful parser judged the fields");
                 }
                 Line::Blank => {
                     state.blanks += 1;
-                    rows[number].first = Row::DEAD;
-                    dead += 1;
+                    kept[number] = false;
                 }
                 Line::Reject(reason) => {
-                    state.reject(self, row, reason);
-                    rows[number].first = Row::DEAD;
-                    dead += 1;
+                    state.reject(self, rows[number], reason);
+                    kept[number] = false;
                 }
             }
         }
-        if dead > 0 {
-            values.iter_mut().for_each(|values| values.retain(rows));
-            rows.retain(Row::is_placed);
+        if kept.contains(&false) {
+            values.iter_mut().for_each(|values| values.retain(kept));
+            let mut flags = kept.iter();
+            rows.retain(|_| flags.next().copied().unwrap_or(false));
         }
-        values
     }
 
     #[cold]
@@ -224,11 +253,9 @@ impl Job {
         }
         match self.plan.parser.read(line, spans) {
             Ok(()) => Line::Row,
-            Err(RejectReason::MissingField | RejectReason::UnterminatedRequest)
-                if chunk.unterminated
-                    && row.end as usize >= chunk.length - usize::from(line_has_return(chunk)) =>
-            {
-                Line::Reject(RejectReason::Truncated)
+            // A carriage return that ended the line is not part of the row.
+            Err(reason) if chunk.unterminated && row.end as usize + 1 >= chunk.length => {
+                Line::Reject(reason.at_end())
             }
             Err(reason) => Line::Reject(reason),
         }
@@ -236,7 +263,7 @@ impl Job {
 
     /// Builds the wanted columns.
     fn batch(&self, chunk: &Chunk, source: Source<'_>, values: Vec<Values>) -> RecordBatch {
-        let encoder = Encoder::new(&chunk.padded, source.ground, self.encoding, self.strings);
+        let encoder = Encoder::new(&chunk.padded, source.matrix, self.encoding, self.strings);
         let mut built: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(values.len());
         for (index, values) in values.into_iter().enumerate() {
             let wanted = &self.wanted[index];
@@ -261,17 +288,17 @@ impl Job {
                 Origin::Field { field, column } => {
                     built[field][column].clone().expect("a column that has an origin is wanted")
                 }
-                Origin::Null => new_null_array(field.data_type(), source.ground.lines.len()),
+                Origin::Null => new_null_array(field.data_type(), source.matrix.rows().len()),
                 extra => self.extra(extra, chunk, source, &encoder),
             })
             .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(source.ground.lines.len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(source.matrix.rows().len()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .expect("the arrays are those of the schema")
     }
 
     fn extra(&self, origin: Origin, chunk: &Chunk, source: Source<'_>, encoder: &Encoder) -> ArrayRef {
-        let rows = source.ground.lines;
+        let rows = source.matrix.rows();
         match origin {
             Origin::Line => {
                 Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.number) + 1)))
@@ -280,12 +307,9 @@ impl Job {
                 rows.iter().map(|row| chunk.offset as i64 + i64::from(row.start)),
             )),
             Origin::Raw => {
-                let mut raw = TextColumn::default();
-                // A line starts and ends between characters, or none of its bytes matters.
-                let ground = Ground { ascii: true, ..source.ground };
-                fill([&mut raw], ground, |row| {
-                    [Piece { start: rows[row].start, end: rows[row].end, valid: true }]
-                });
+                let matrix = source.matrix.as_binary();
+                let before = Edge { at: Edge::BEFORE, delta: 1 };
+                let [raw] = fill(matrix, before, before, |row, _, _| [matrix.text(row, row.start, row.end)]);
                 encoder.finish_binary(raw)
             }
             Origin::File | Origin::Field { .. } | Origin::Null => {
@@ -293,10 +317,6 @@ impl Job {
             }
         }
     }
-}
-
-fn line_has_return(chunk: &Chunk) -> bool {
-    chunk.padded[..chunk.length].ends_with(b"\r")
 }
 
 /// What the careful parser makes of a line.
@@ -354,3 +374,6 @@ impl Parsed {
             .expect("the same types as before");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,23 +4,11 @@
 //! bytes are a matrix with one row a line, and every field is found at fixed columns of it. A [`Plan`] says which:
 //! the pattern of structural bytes, the edges of each field, and the few conditions that the pattern does not imply.
 
+use crate::column::matrix::Edge;
 use crate::field::time::CLF_LEN;
 use crate::format::{FieldKind, LogFormat, Segment};
 use crate::parse::line::{LineParser, Span};
 use crate::schema::ColumnType;
-
-/// A place in a line: a distance from a structural byte, from the line's start, or from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Edge {
-    /// The structural byte's number in the line, [`Edge::START`] or [`Edge::END`].
-    pub(crate) at: u32,
-    pub(crate) delta: i32,
-}
-
-impl Edge {
-    pub(crate) const START: u32 = u32::MAX;
-    pub(crate) const END: u32 = u32::MAX - 1;
-}
 
 /// A field of the format and its edges.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +17,8 @@ pub(crate) struct PlannedField {
     pub(crate) width: ColumnType,
     pub(crate) start: Edge,
     pub(crate) end: Edge,
+    /// Whether it stands in quotes, where anything can be expected.
+    pub(crate) quoted: bool,
 }
 
 /// A byte that has to stand (or must not stand) at a place.
@@ -39,12 +29,13 @@ pub(crate) struct Check {
     pub(crate) present: bool,
 }
 
-/// Two places that have a fixed distance: `to - from == distance`.
+/// What the distance from one place to the next has to be, or must not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
-    pub(crate) from: u32,
+    /// The number of the place that ends it.
     pub(crate) to: u32,
     pub(crate) distance: u32,
+    pub(crate) equal: bool,
 }
 
 /// The longest pattern that the fast path takes.
@@ -82,6 +73,7 @@ impl Plan {
                         width: field.columns[0].column_type,
                         start: Edge { at: 2 * index, delta: 0 },
                         end: Edge { at: 2 * index + 1, delta: 0 },
+                        quoted: true,
                     })
                     .collect();
                 let (pattern, checks, gaps) = (Vec::new(), Vec::new(), Vec::new());
@@ -98,14 +90,10 @@ impl Plan {
         }
     }
 
-    /// Whether well-formed lines of this format take the fast path.
-    pub(crate) fn is_fast(&self) -> bool {
-        !self.pattern.is_empty()
-    }
-
     /// Appends the places that make the edges of the fields equal to the spans that the careful parser found in the
-    /// line starting at `start`.
-    pub(crate) fn push_places(&self, spans: &[Span], start: u32, places: &mut Vec<u32>) {
+    /// line starting at `start`, and gives the number of the first.
+    pub(crate) fn push_places(&self, spans: &[Span], start: u32, places: &mut Vec<u32>) -> u32 {
+        places.push(start.wrapping_sub(1));
         let first = places.len();
         places.resize(first + self.stride, start);
         for (field, span) in self.fields.iter().zip(spans) {
@@ -115,6 +103,7 @@ impl Plan {
                 }
             }
         }
+        first as u32
     }
 }
 
@@ -139,7 +128,7 @@ impl Compiler {
             checks: Vec::new(),
             gaps: Vec::new(),
             escapes: parser.escapes(),
-            here: Some(Edge { at: Edge::START, delta: 0 }),
+            here: Some(Edge { at: Edge::BEFORE, delta: 1 }),
             pending: Vec::new(),
             in_quotes: false,
         }
@@ -152,8 +141,7 @@ impl Compiler {
                 Segment::Field(field) => self.field(field.kind, field.columns[0].column_type)?,
             }
         }
-        self.reach(Edge::END);
-        self.pattern.push(b'\n');
+        self.structural(b'\n');
         let has_newline = format.segments().iter().any(|segment| match segment {
             Segment::Literal(bytes) => bytes.contains(&b'\n'),
             Segment::Field(_) => false,
@@ -193,7 +181,7 @@ impl Compiler {
     fn reach(&mut self, number: u32) {
         match self.here {
             Some(edge) => {
-                self.gaps.push(Gap { from: edge.at, to: number, distance: edge.delta as u32 });
+                self.gaps.push(Gap { to: number, distance: edge.delta as u32, equal: true });
             }
             None => {
                 let length = self.pending.len() as i32;
@@ -203,6 +191,10 @@ impl Compiler {
                 }
                 if let Some(field) = self.fields.last_mut() {
                     field.end = Edge { at: number, delta: -length };
+                    if matches!(field.kind, FieldKind::Host | FieldKind::VhostPort) {
+                        let empty = (field.start.delta + length) as u32;
+                        self.gaps.push(Gap { to: number, distance: empty, equal: false });
+                    }
                 }
             }
         }
@@ -210,7 +202,7 @@ impl Compiler {
 
     fn field(&mut self, kind: FieldKind, width: ColumnType) -> Option<()> {
         let start = self.here?;
-        self.fields.push(PlannedField { kind, width, start, end: start });
+        self.fields.push(PlannedField { kind, width, start, end: start, quoted: self.in_quotes });
         self.here = None;
         if kind == FieldKind::ClfTime {
             // Of fixed width, with a space before the offset.
@@ -242,7 +234,7 @@ mod tests {
         let time = common.fields[3];
         assert_eq!((time.start, time.end), (Edge { at: 2, delta: 2 }, Edge { at: 3, delta: 6 }));
         let bytes = common.fields[6];
-        assert_eq!((bytes.start, bytes.end), (Edge { at: 8, delta: 1 }, Edge { at: Edge::END, delta: 0 }));
+        assert_eq!((bytes.start, bytes.end), (Edge { at: 8, delta: 1 }, Edge { at: 9, delta: 0 }));
     }
 
     #[test]
@@ -252,14 +244,10 @@ mod tests {
         let mut spans = vec![Span::default(); plan.parser.fields()];
         plan.parser.read(line, &mut spans).unwrap();
         let mut places = vec![];
-        plan.push_places(&spans, 100, &mut places);
+        assert_eq!(plan.push_places(&spans, 100, &mut places), 1);
         for (field, span) in plan.fields.iter().zip(&spans) {
             for (edge, at) in [(field.start, span.start), (field.end, span.end)] {
-                let place = match edge.at {
-                    Edge::START => 100,
-                    Edge::END => 100 + line.len() as u32,
-                    number => places[number as usize],
-                };
+                let place = places[edge.at.wrapping_add(1) as usize];
                 assert_eq!(place.wrapping_add_signed(edge.delta), 100 + at);
             }
         }

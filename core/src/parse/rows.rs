@@ -2,96 +2,105 @@
 
 use memchr::memchr;
 
-use crate::parse::plan::{Edge, MAX_STRIDE, Plan};
+use crate::column::matrix::Row;
+use crate::parse::plan::{Check, MAX_STRIDE, Plan};
 use crate::simd::Hits;
 
-/// A line, and where its places are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Row {
-    /// Where the line starts in the chunk.
-    pub(crate) start: u32,
-    /// Where it ends, without its line end.
-    pub(crate) end: u32,
-    /// Where its places start in the array of places; [`Row::SLOW`] while they are not known.
-    pub(crate) first: u32,
-    /// Which line of the chunk it is, from 0.
-    pub(crate) number: u32,
-}
-
-impl Row {
-    /// The careful parser has to look at the line.
-    pub(crate) const SLOW: u32 = u32::MAX;
-    /// The line is no row.
-    pub(crate) const DEAD: u32 = u32::MAX - 1;
-
-    /// Whether the places are known.
-    #[inline(always)]
-    pub(crate) fn is_placed(&self) -> bool {
-        self.first < Self::DEAD
-    }
-}
-
-/// Resolves edges of rows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Places<'a>(pub(crate) &'a [u32]);
-
-impl Places<'_> {
-    /// Where an edge of a row is. The row is placed.
-    #[inline(always)]
-    pub(crate) fn of(self, row: &Row, edge: Edge) -> u32 {
-        let place = match edge.at {
-            Edge::START => row.start,
-            Edge::END => row.end,
-            number => self.0[(row.first + number) as usize],
-        };
-        place.wrapping_add_signed(edge.delta)
-    }
-}
-
-/// The pattern of a plan, for comparing sixteen bytes at a time.
+/// The shape of a plan's lines, laid out for comparing many bytes and distances at a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Pattern {
-    words: [(u128, u128); MAX_STRIDE / 16],
-    long: bool,
+pub(crate) struct Shape {
+    stride: usize,
+    pattern: Vec<u8>,
+    /// The pattern's bytes, and which of them count.
+    kinds: [(u128, u128); MAX_STRIDE / 16],
+    /// For each place the distance from the one before that is expected, and all ones where it counts.
+    distances: [(u32, u32); MAX_STRIDE],
+    /// Distances that mean an empty field: the place, and the distance.
+    empty: Vec<(u32, u32)>,
+    checks: Vec<Check>,
 }
 
-impl Pattern {
-    pub(crate) fn new(pattern: &[u8]) -> Self {
-        let mut words = [(0, 0); MAX_STRIDE / 16];
-        for (index, byte) in pattern.iter().enumerate() {
+impl Shape {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut kinds = [(0, 0); MAX_STRIDE / 16];
+        for (index, byte) in plan.pattern.iter().enumerate() {
             let shift = index % 16 * 8;
-            words[index / 16].0 |= u128::from(*byte) << shift;
-            words[index / 16].1 |= 0xFF << shift;
+            kinds[index / 16].0 |= u128::from(*byte) << shift;
+            kinds[index / 16].1 |= 0xFF << shift;
         }
-        Self { words, long: pattern.len() > 16 }
+        let mut distances = [(0, 0); MAX_STRIDE];
+        for gap in plan.gaps.iter().filter(|gap| gap.equal) {
+            distances[gap.to as usize] = (gap.distance, u32::MAX);
+        }
+        let empty = plan.gaps.iter().filter(|gap| !gap.equal).map(|gap| (gap.to, gap.distance)).collect();
+        let (pattern, checks) = (plan.pattern.clone(), plan.checks.clone());
+        Self { stride: plan.stride, pattern, kinds, distances, empty, checks }
     }
 
+    /// Whether a line begins here that has the expected structural bytes.
     #[inline(always)]
-    fn fits(&self, bytes: &[u8; MAX_STRIDE]) -> bool {
-        let differ = |word: usize| {
-            let bytes: [u8; 16] = bytes[word * 16..word * 16 + 16].try_into().expect("sixteen bytes");
-            (u128::from_le_bytes(bytes) ^ self.words[word].0) & self.words[word].1
+    fn has_kinds(&self, kinds: &[u8]) -> bool {
+        let Some(kinds) = kinds.first_chunk::<MAX_STRIDE>() else {
+            return !self.pattern.is_empty() && kinds.starts_with(&self.pattern);
         };
-        differ(0) == 0 && (!self.long || differ(1) == 0)
+        let differ = |word: usize| {
+            let bytes: [u8; 16] = kinds[word * 16..word * 16 + 16].try_into().expect("sixteen bytes");
+            (u128::from_le_bytes(bytes) ^ self.kinds[word].0) & self.kinds[word].1
+        };
+        self.stride != 0
+            && differ(0) == 0
+            && (self.stride <= 16 || differ(1) == 0)
+            && !self.pattern.is_empty()
+    }
+
+    /// Whether a line with the right structural bytes also has the distances and literals of the format. `at` begins
+    /// with the place before the line.
+    #[inline(always)]
+    fn fits(&self, at: &[u32], bytes: &[u8]) -> bool {
+        // The places behind the line's are of the next lines, and do not count.
+        let distances = match at.first_chunk::<17>() {
+            Some(at) if self.stride <= 16 => self.distances_differ::<16>(at.as_slice()),
+            _ => self.distances_differ::<MAX_STRIDE>(at),
+        };
+        let mut fits = distances == 0;
+        for &(to, distance) in &self.empty {
+            fits &= at[to as usize + 1].wrapping_sub(at[to as usize]) != distance;
+        }
+        for check in &self.checks {
+            let place = at[check.edge.at.wrapping_add(1) as usize].wrapping_add_signed(check.edge.delta);
+            fits &= (bytes.get(place as usize) == Some(&check.byte)) == check.present;
+        }
+        fits
+    }
+
+    /// Zero if the distances of up to `N` places are as expected. Without a branch in between, this is a few vector
+    /// instructions.
+    #[inline(always)]
+    fn distances_differ<const N: usize>(&self, at: &[u32]) -> u32 {
+        let pairs = at.iter().zip(at.iter().skip(1)).zip(&self.distances[..N]);
+        pairs.fold(0, |differ, ((from, to), (distance, counts))| {
+            differ | ((to.wrapping_sub(*from) ^ distance) & counts)
+        })
     }
 }
 
-/// Lists the lines of a chunk; those of the expected shape with their places.
+/// Lists the lines of a chunk, and the numbers of those that do not have the expected shape: the careful parser has to
+/// look at them, and until it has given them places, they have some other line's.
 pub(crate) fn find(
-    plan: &Plan,
-    pattern: &Pattern,
-    hits: &Hits,
+    shape: &Shape,
+    hits: &mut Hits,
     bytes: &[u8],
     max_line: usize,
     rows: &mut Vec<Row>,
+    slow: &mut Vec<u32>,
 ) {
-    let (at, kinds) = (hits.at(), hits.byte());
-    let stride = plan.stride;
-    let (mut first, mut start, mut number) = (0, 0u32, 0);
-    while first < at.len() {
-        let whole = plan.is_fast() && has_pattern(pattern, &plan.pattern, &kinds[first..]);
+    let (at, kinds) = hits.parts_mut();
+    // The first place stands for the newline before the chunk.
+    let (mut first, mut start, mut number) = (1, 0u32, 0);
+    while first < kinds.len() {
+        let whole = shape.has_kinds(&kinds[first..]);
         let newline = if whole {
-            first + stride - 1
+            first + shape.stride - 1
         } else {
             match memchr(b'\n', &kinds[first..]) {
                 Some(offset) => first + offset,
@@ -99,41 +108,32 @@ pub(crate) fn find(
                 None => break,
             }
         };
-        let mut end = at[newline];
-        if end > start && bytes[end as usize - 1] == b'\r' {
-            end -= 1;
-        }
+        let end = at[newline];
         let mut row = Row { start, end, first: first as u32, number };
-        if !whole || !has_shape(plan, &at[first..=newline], &row, bytes) || (end - start) as usize > max_line
-        {
-            row.first = Row::SLOW;
+        if end > start && bytes[end as usize - 1] == b'\r' {
+            row.end -= 1;
+            if whole {
+                // The line ends earlier than the next one starts: it gets places of its own.
+                row.first = at.len() as u32 + 1;
+                at.extend_from_within(first - 1..=newline);
+                if let Some(last) = at.last_mut() {
+                    *last = row.end;
+                }
+            }
+        }
+        let fits = whole && shape.fits(&at[row.first as usize - 1..], bytes);
+        if !fits || (row.end - start) as usize > max_line {
+            row.first = 1;
+            slow.push(number);
         }
         rows.push(row);
-        start = at[newline] + 1;
+        start = end + 1;
         number += 1;
         first = newline + 1;
     }
-}
-
-#[inline(always)]
-fn has_pattern(pattern: &Pattern, plain: &[u8], kinds: &[u8]) -> bool {
-    match kinds.first_chunk::<MAX_STRIDE>() {
-        Some(kinds) => pattern.fits(kinds),
-        None => kinds.starts_with(plain),
+    // Even a chunk that has no line of the expected shape has places to point at.
+    let least = 1 + shape.stride;
+    if at.len() < least {
+        at.resize(least, 0);
     }
-}
-
-/// Whether a line with the right structural bytes also has the literals and distances of the format.
-#[inline(always)]
-fn has_shape(plan: &Plan, at: &[u32], row: &Row, bytes: &[u8]) -> bool {
-    let place = |number: u32| match number {
-        Edge::START => row.start,
-        Edge::END => row.end,
-        number => at[number as usize],
-    };
-    let gaps = plan.gaps.iter().all(|gap| place(gap.to).wrapping_sub(place(gap.from)) == gap.distance);
-    gaps && plan.checks.iter().all(|check| {
-        let found = bytes.get(place(check.edge.at).wrapping_add_signed(check.edge.delta) as usize);
-        (found == Some(&check.byte)) == check.present
-    })
 }

@@ -1,18 +1,19 @@
 //! Fields that can be wrong: they are read for every line, whether their columns are wanted or not, because a line is
 //! a row only if all of them are right.
 
+use crate::column::matrix::{Matrix, Row, window};
 use crate::field::number;
-use crate::field::time::{self, CLF_LEN, ClfCache};
+use crate::field::time::{self, ClfCache};
 use crate::format::FieldKind;
 use crate::parse::line;
 use crate::parse::plan::PlannedField;
-use crate::parse::rows::{Places, Row};
+
 use crate::schema::ColumnType;
 
-/// The values of a field, one a row; what a row that is not placed has, means nothing.
+/// The values of a field, one a row; what a slow row has, means nothing.
 #[derive(Debug)]
 pub(crate) enum Values {
-    /// Text that cannot be wrong, or only by being empty: nothing is kept.
+    /// Text that cannot be wrong, or only by being empty, which its shape tells: nothing is kept.
     None,
     /// Instants, and offsets from UTC in minutes.
     Time(Vec<i64>, Vec<i16>),
@@ -42,130 +43,125 @@ impl Values {
         }
     }
 
-    /// Reads the field of the placed rows from number `from` on. A row whose field is wrong becomes slow.
+    /// Reads a field of all rows into the values from number `from` on; gives the numbers of the rows whose field is
+    /// wrong to `slow`.
     pub(crate) fn read(
         &mut self,
         field: &PlannedField,
-        bytes: &[u8],
-        places: Places<'_>,
-        rows: &mut [Row],
+        matrix: Matrix<'_>,
         from: usize,
         cache: &mut ClfCache,
+        slow: &mut Vec<u32>,
     ) {
+        let bytes = matrix.bytes();
         let text = |start: u32, end: u32| bytes.get(start as usize..end as usize);
-        let mut reader = Reader { field, places, rows, from };
+        let spans = matrix.spans(field.start, field.end);
         match (self, field.kind) {
-            (Values::None, FieldKind::Host | FieldKind::VhostPort) => {
-                reader.each(&mut [], &mut [], |start, end| (start < end).then_some(((), ())));
+            (Values::Time(ms, tz), FieldKind::ClfTime) => {
+                each(spans, &mut ms[from..], &mut tz[from..], slow, |start, _| {
+                    cache.parse(window(bytes, start)?).map(|time| (time.ms, time.tz_offset))
+                });
             }
-            (Values::Time(ms, tz), FieldKind::ClfTime) => reader.each(ms, tz, |start, _| {
-                let text: &[u8; CLF_LEN] = bytes.get(start as usize..)?.first_chunk()?;
-                cache.parse(text).map(|time| (time.ms, time.tz_offset))
-            }),
-            (Values::Time(ms, tz), FieldKind::IsoTime) => reader.each(ms, tz, |start, end| {
-                time::iso(text(start, end)?).map(|time| (time.ms, time.tz_offset))
-            }),
-            (Values::Time(ms, tz), FieldKind::EpochTime(digits)) => {
-                reader.each(ms, tz, |start, end| time::epoch(text(start, end)?, digits).map(|ms| (ms, 0)))
+            (Values::Time(ms, tz), kind) => {
+                each(spans, &mut ms[from..], &mut tz[from..], slow, |start, end| {
+                    let text = text(start, end)?;
+                    match kind {
+                        FieldKind::EpochTime(digits) => time::epoch(text, digits).map(|ms| (ms, 0)),
+                        _ => time::iso(text).map(|time| (time.ms, time.tz_offset)),
+                    }
+                })
             }
-            (Values::Int16(values, valid), FieldKind::Status) => reader.each(values, valid, |start, end| {
-                let text = text(start, end)?;
-                number::status(text).map(|value| (value, 1)).or_else(|| null(text, 0))
-            }),
-            (Values::Int64(values, valid), FieldKind::Bytes) => reader.each(values, valid, |start, end| {
-                size(bytes, start, end).map(|value| (value, 1)).or_else(|| null(text(start, end)?, 0))
-            }),
-            (Values::Int64(values, valid), FieldKind::Millis) => reader.each(values, valid, |start, end| {
-                let text = text(start, end)?;
-                number::decimal(text, 3).map(|value| (value, 1)).or_else(|| null(text, 0))
-            }),
-            (Values::Int64(values, valid), _) => reader.each(values, valid, |start, end| {
-                let text = text(start, end)?;
-                line::integer(text, field.width).map(|value| (value, 1)).or_else(|| null(text, 0))
-            }),
-            (Values::Int32(values, valid), _) => reader.each(values, valid, |start, end| {
-                let text = text(start, end)?;
-                line::integer(text, field.width).map(|value| (value as i32, 1)).or_else(|| null(text, 0))
-            }),
-            (Values::Int16(values, valid), _) => reader.each(values, valid, |start, end| {
-                let text = text(start, end)?;
-                line::integer(text, field.width).map(|value| (value as i16, 1)).or_else(|| null(text, 0))
-            }),
-            (Values::None | Values::Time(..), _) => {}
+            (Values::Int16(values, valid), FieldKind::Status) => {
+                each(spans, &mut values[from..], &mut valid[from..], slow, |start, end| {
+                    status(bytes, start, end).map(|value| (value, 1)).or_else(|| null(text(start, end)?))
+                });
+            }
+            (Values::Int64(values, valid), FieldKind::Bytes) => {
+                each(spans, &mut values[from..], &mut valid[from..], slow, |start, end| {
+                    size(bytes, start, end).map(|value| (value, 1)).or_else(|| null(text(start, end)?))
+                });
+            }
+            (Values::Int64(values, valid), kind) => {
+                each(spans, &mut values[from..], &mut valid[from..], slow, |start, end| {
+                    let text = text(start, end)?;
+                    let value = match kind {
+                        FieldKind::Millis => number::decimal(text, 3),
+                        _ => line::integer(text, field.width),
+                    };
+                    value.map(|value| (value, 1)).or_else(|| null(text))
+                });
+            }
+            (Values::Int32(values, valid), _) => {
+                each(spans, &mut values[from..], &mut valid[from..], slow, |start, end| {
+                    let text = text(start, end)?;
+                    line::integer(text, field.width).map(|value| (value as i32, 1)).or_else(|| null(text))
+                });
+            }
+            (Values::Int16(values, valid), _) => {
+                each(spans, &mut values[from..], &mut valid[from..], slow, |start, end| {
+                    let text = text(start, end)?;
+                    line::integer(text, field.width).map(|value| (value as i16, 1)).or_else(|| null(text))
+                });
+            }
+            (Values::None, _) => {}
         }
     }
 
-    /// Drops the values of the rows that are no rows.
-    pub(crate) fn retain(&mut self, rows: &[Row]) {
-        fn keep<T: Copy>(values: &mut Vec<T>, rows: &[Row]) {
-            let mut kept = 0;
-            for (index, row) in rows.iter().enumerate() {
-                values[kept] = values[index];
-                kept += usize::from(row.is_placed());
-            }
-            values.truncate(kept);
+    /// Keeps the values of the rows that are kept.
+    pub(crate) fn retain(&mut self, kept: &[bool]) {
+        fn keep<T: Copy>(values: &mut Vec<T>, kept: &[bool]) {
+            let mut flags = kept.iter();
+            values.retain(|_| flags.next().copied().unwrap_or(false));
         }
         match self {
             Values::None => {}
-            Values::Time(ms, tz) => (keep(ms, rows), keep(tz, rows)).0,
-            Values::Int16(values, valid) => (keep(values, rows), keep(valid, rows)).0,
-            Values::Int32(values, valid) => (keep(values, rows), keep(valid, rows)).0,
-            Values::Int64(values, valid) => (keep(values, rows), keep(valid, rows)).0,
+            Values::Time(ms, tz) => (keep(ms, kept), keep(tz, kept)).0,
+            Values::Int16(values, valid) => (keep(values, kept), keep(valid, kept)).0,
+            Values::Int32(values, valid) => (keep(values, kept), keep(valid, kept)).0,
+            Values::Int64(values, valid) => (keep(values, kept), keep(valid, kept)).0,
         }
     }
 }
 
 /// A null where the text is `-`.
+#[cold]
+fn null<T: Default>(text: &[u8]) -> Option<(T, u8)> {
+    (text == b"-").then(|| (T::default(), 0))
+}
+
+/// What [`number::status`] gives.
 #[inline(always)]
-fn null<T>(text: &[u8], value: T) -> Option<(T, u8)> {
-    (text == b"-").then_some((value, 0))
+fn status(bytes: &[u8], start: u32, end: u32) -> Option<i16> {
+    if end.wrapping_sub(start) != 3 {
+        return None;
+    }
+    number::status(window::<3>(bytes, start)?)
 }
 
 /// What [`number::bytes`] gives; sizes of up to eight digits without a loop.
 #[inline(always)]
 fn size(bytes: &[u8], start: u32, end: u32) -> Option<i64> {
-    let length = end - start;
-    if (1..=8).contains(&length) {
-        let word: [u8; 8] = *bytes.get(start as usize..)?.first_chunk()?;
-        number::short_digits(u64::from_le_bytes(word), length)
+    let length = end.wrapping_sub(start);
+    if length.wrapping_sub(1) < 8 {
+        number::short_digits(u64::from_le_bytes(*window(bytes, start)?), length)
     } else {
         number::bytes(bytes.get(start as usize..end as usize)?)
     }
 }
 
-/// The rows whose field is read.
-struct Reader<'a> {
-    field: &'a PlannedField,
-    places: Places<'a>,
-    rows: &'a mut [Row],
-    from: usize,
-}
-
-impl Reader<'_> {
-    /// Reads each placed row's field by its edges into two arrays of values.
-    #[inline(always)]
-    fn each<A: Copy, B: Copy>(
-        &mut self,
-        left: &mut [A],
-        right: &mut [B],
-        mut read: impl FnMut(u32, u32) -> Option<(A, B)>,
-    ) {
-        for (index, row) in self.rows.iter_mut().enumerate() {
-            if !row.is_placed() {
-                continue;
-            }
-            let (start, end) = (self.places.of(row, self.field.start), self.places.of(row, self.field.end));
-            match read(start, end) {
-                Some((a, b)) => {
-                    // A field that is only judged keeps nothing.
-                    if let (Some(left), Some(right)) =
-                        (left.get_mut(self.from + index), right.get_mut(self.from + index))
-                    {
-                        (*left, *right) = (a, b);
-                    }
-                }
-                None => row.first = Row::SLOW,
-            }
+/// Reads a field of each row, by where it starts and ends, into two arrays of values.
+#[inline(always)]
+fn each<'a, A, B>(
+    spans: impl Iterator<Item = (&'a Row, u32, u32)>,
+    left: &mut [A],
+    right: &mut [B],
+    slow: &mut Vec<u32>,
+    mut read: impl FnMut(u32, u32) -> Option<(A, B)>,
+) {
+    for (((row, start, end), left), right) in spans.zip(left).zip(right) {
+        match read(start, end) {
+            Some(value) => (*left, *right) = value,
+            None => slow.push(row.number),
         }
     }
 }

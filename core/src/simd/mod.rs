@@ -67,10 +67,12 @@ pub(crate) struct Hits {
 }
 
 impl Hits {
-    /// Forgets all, keeps the memory.
-    pub(crate) fn clear(&mut self) {
+    /// Forgets all, keeps the memory, and begins with a newline before the first byte.
+    pub(crate) fn restart(&mut self) {
         self.at.clear();
         self.byte.clear();
+        self.at.push(u32::MAX);
+        self.byte.push(b'\n');
     }
 
     /// Where they stand.
@@ -84,8 +86,14 @@ impl Hits {
     }
 
     /// Which bytes they are.
+    #[cfg(test)]
     pub(crate) fn byte(&self) -> &[u8] {
         &self.byte
+    }
+
+    /// The places, for adding some, beside the bytes.
+    pub(crate) fn parts_mut(&mut self) -> (&mut Vec<u32>, &[u8]) {
+        (&mut self.at, &self.byte)
     }
 
     /// Makes room for a block and gives the ends to write at. A backend may write up to 64 entries behind each end

@@ -21,6 +21,8 @@
 mod atomic;
 #[cfg(any(feature = "ipc", feature = "parquet"))]
 mod compact;
+#[cfg_attr(not(feature = "parquet"), allow(dead_code))]
+mod compression;
 #[cfg(feature = "csv")]
 mod csv;
 mod date;
@@ -37,6 +39,8 @@ mod ndjson;
 mod option;
 mod out;
 #[cfg(feature = "parquet")]
+pub mod parquet;
+#[cfg(feature = "parquet")]
 mod parquet_file;
 mod partition;
 #[cfg(any(feature = "ndjson", feature = "csv"))]
@@ -49,7 +53,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 pub use atomic::AtomicFile;
-pub use option::{Compression, OutputFormat, SinkOptions};
+pub use compression::Compression;
+pub use option::{OutputFormat, SinkOptions};
 pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, WriteMode};
 
 use crate::error::{Error, ErrorKind, Result};

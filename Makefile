@@ -1,0 +1,25 @@
+# Each target is a line or two; what takes more is a script beside what it works on.
+CARGO ?= cargo
+
+.PHONY: demo test bench fuzz lint docs
+
+demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
+	@CARGO="$(CARGO)" tests/demo.sh
+
+test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_NO_SKIPS=1 makes that a failure)
+	@CARGO="$(CARGO)" tests/all.sh
+
+bench: ## Criterion, then the same file read by other tools
+	$(CARGO) bench -p nasalogs-benches
+	@CARGO="$(CARGO)" benches/side_by_side.sh
+
+fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
+	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
+
+lint: ## What CI says about style
+	$(CARGO) fmt --check && $(CARGO) clippy --workspace --all-targets -- -D warnings
+	@tests/python.sh lint
+
+docs: ## The crate's documentation and docs/cli.md
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md

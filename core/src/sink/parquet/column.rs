@@ -1,0 +1,239 @@
+//! One column of the open row group.
+
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::errors::ParquetError;
+use parquet::schema::types::ColumnDescPtr;
+
+use super::integer::{Integer, Native};
+use super::page::Pages;
+use super::rle;
+use super::source::Source;
+use super::statistic::Bounds;
+use super::text::Text;
+use crate::error::Result;
+use crate::sink::Compression;
+
+/// Rows between two looks at whether the page is full or the dictionary too large.
+const STEP: usize = 1024;
+/// A page ends at this many rows,
+const PAGE_ROWS: usize = 1 << 16;
+/// or when it has about this many bytes.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// The encoder of a column: values and levels of the open page, finished pages.
+pub(super) struct Column {
+    descriptor: ColumnDescPtr,
+    compression: Compression,
+    values: Values,
+    /// Which rows of the open page have a value; only for optional columns.
+    valid: Option<BooleanBufferBuilder>,
+    rows: usize,
+    nulls: usize,
+    pages: Pages,
+    body: Vec<u8>,
+}
+
+enum Values {
+    Text(Text),
+    Integer(Integer),
+}
+
+impl Values {
+    fn release(&mut self) {
+        match self {
+            Self::Text(text) => *text = Text::new(text.is_utf8()),
+            Self::Integer(integer) => *integer = Integer::new(integer.is_wide()),
+        }
+    }
+}
+
+impl Column {
+    /// Whether columns of a type can be written at all.
+    pub(super) fn supports(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Utf8 | DataType::Binary | DataType::Utf8View | DataType::BinaryView => true,
+            DataType::Int16 | DataType::Int32 | DataType::Int64 => true,
+            DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+                zone.as_deref().is_some_and(|zone| matches!(zone, "UTC" | "+00:00"))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn new(data_type: &DataType, descriptor: ColumnDescPtr, compression: Compression) -> Self {
+        let values = match data_type {
+            DataType::Int16 | DataType::Int32 => Values::Integer(Integer::new(false)),
+            DataType::Int64 | DataType::Timestamp(..) => Values::Integer(Integer::new(true)),
+            DataType::Binary | DataType::BinaryView => Values::Text(Text::new(false)),
+            _ => Values::Text(Text::new(true)),
+        };
+        let valid = (descriptor.max_def_level() > 0).then(|| BooleanBufferBuilder::new(0));
+        Self {
+            descriptor,
+            compression,
+            values,
+            valid,
+            rows: 0,
+            nulls: 0,
+            pages: Pages::default(),
+            body: Vec::new(),
+        }
+    }
+
+    /// Gives the memory back that a chunk took; only between two chunks.
+    pub(super) fn release(&mut self) {
+        self.values.release();
+        self.body = Vec::new();
+    }
+
+    /// How many bytes the column occupies.
+    pub(super) fn memory(&self) -> usize {
+        self.pages.bytes()
+            + self.body.capacity()
+            + match &self.values {
+                Values::Text(text) => text.memory(),
+                Values::Integer(integer) => integer.memory(),
+            }
+    }
+
+    /// Appends rows.
+    pub(super) fn write(&mut self, array: &ArrayRef) -> Result<()> {
+        match array.data_type() {
+            DataType::Utf8 => self.write_text(array.as_string::<i32>(), array.nulls()),
+            DataType::Binary => self.write_text(array.as_binary::<i32>(), array.nulls()),
+            DataType::Utf8View => self.write_text(array.as_string_view(), array.nulls()),
+            DataType::BinaryView => self.write_text(array.as_binary_view(), array.nulls()),
+            DataType::Int16 => self.write_integers(array.as_primitive::<Int16Type>().values(), array.nulls()),
+            DataType::Int32 => self.write_integers(array.as_primitive::<Int32Type>().values(), array.nulls()),
+            DataType::Int64 => self.write_integers(array.as_primitive::<Int64Type>().values(), array.nulls()),
+            _ => {
+                let times = array.as_primitive::<TimestampMillisecondType>();
+                self.write_integers(times.values(), array.nulls())
+            }
+        }
+    }
+
+    fn write_text<S: Source + Array>(&mut self, source: &S, nulls: Option<&NullBuffer>) -> Result<()> {
+        self.write_steps(source.len(), nulls, |values, range| {
+            if let Values::Text(text) = values {
+                text.append(source, range);
+            }
+        })
+    }
+
+    fn write_integers<T: Native>(&mut self, source: &[T], nulls: Option<&NullBuffer>) -> Result<()> {
+        self.write_steps(source.len(), nulls, |values, range| {
+            if let Values::Integer(integer) = values {
+                integer.append(&source[range]);
+            }
+        })
+    }
+
+    fn write_steps(
+        &mut self,
+        len: usize,
+        nulls: Option<&NullBuffer>,
+        mut append: impl FnMut(&mut Values, Range<usize>),
+    ) -> Result<()> {
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        for start in (0..len).step_by(STEP) {
+            let step = STEP.min(len - start);
+            let nulls = nulls.map(|nulls| nulls.slice(start, step));
+            let null_count = nulls.as_ref().map_or(0, NullBuffer::null_count);
+            match &nulls {
+                Some(nulls) if null_count > 0 => {
+                    if let Some(valid) = &mut self.valid {
+                        valid.append_buffer(nulls.inner());
+                    }
+                    for (from, to) in nulls.valid_slices() {
+                        append(&mut self.values, start + from..start + to);
+                    }
+                }
+                _ => {
+                    if let Some(valid) = &mut self.valid {
+                        valid.append_n(step, true);
+                    }
+                    append(&mut self.values, start..start + step);
+                }
+            }
+            self.rows += step;
+            self.nulls += null_count;
+            self.review()?;
+        }
+        Ok(())
+    }
+
+    fn review(&mut self) -> Result<()> {
+        let (full, given_up) = match &mut self.values {
+            Values::Text(text) => (text.page_bytes() >= PAGE_BYTES, text.review()),
+            Values::Integer(integer) => (integer.page_bytes() >= PAGE_BYTES, integer.review()),
+        };
+        if full || given_up || self.rows >= PAGE_ROWS {
+            self.end_page()?;
+        }
+        if given_up {
+            match &mut self.values {
+                Values::Text(text) => text.give_up(),
+                Values::Integer(integer) => integer.give_up(),
+            }
+        }
+        Ok(())
+    }
+
+    fn end_page(&mut self) -> Result<()> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        self.body.clear();
+        if let Some(valid) = &mut self.valid {
+            rle::encode_levels(&valid.finish(), &mut self.body);
+        }
+        let (encoding, bounds) = match &mut self.values {
+            Values::Text(text) => (text.take_page(&mut self.body), Bounds::EMPTY),
+            Values::Integer(integer) => integer.take_page(&mut self.body),
+        };
+        self.pages.push(self.compression, &self.body, encoding, self.rows, self.nulls, bounds)?;
+        (self.rows, self.nulls) = (0, 0);
+        Ok(())
+    }
+
+    /// Ends the last page and makes the dictionary page: all work of a row group's end that is worth a thread.
+    pub(super) fn end_chunk(&mut self) -> Result<()> {
+        self.end_page()?;
+        let dictionary = match &mut self.values {
+            Values::Text(text) => text.take_dictionary(),
+            Values::Integer(integer) => integer.take_dictionary(),
+        };
+        if let Some((page, values)) = dictionary {
+            self.pages.set_dictionary(self.compression, &page, values)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the chunk over and makes ready for the next one.
+    pub(super) fn take_chunk(
+        &mut self,
+        codec: parquet::basic::Compression,
+    ) -> Result<(Vec<u8>, ColumnCloseResult), ParquetError> {
+        let pages = std::mem::take(&mut self.pages);
+        let nulls = pages.nulls() as u64;
+        let statistics = match &mut self.values {
+            Values::Text(text) => {
+                let statistics = text.take_statistics(nulls);
+                text.reset();
+                statistics
+            }
+            Values::Integer(integer) => {
+                let statistics = integer.statistics(pages.bounds(), nulls);
+                integer.reset();
+                statistics
+            }
+        };
+        pages.close(&self.descriptor, codec, statistics)
+    }
+}

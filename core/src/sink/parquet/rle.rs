@@ -1,0 +1,144 @@
+//! The hybrid of run lengths and bit packing in which Parquet keeps dictionary indices and definition levels.
+
+use arrow::buffer::BooleanBuffer;
+
+/// Bytes behind the last packed group that a store may touch before they are cut off again.
+const SLACK: usize = 32;
+
+/// How many bits the ids of a dictionary of `len` values take. At least 1: some readers know no zero width.
+pub(super) fn width(len: usize) -> u32 {
+    usize::BITS - len.saturating_sub(1).max(1).leading_zeros()
+}
+
+/// Appends dictionary ids: runs where they pay, groups of eight packed to `width` bits otherwise.
+pub(super) fn encode_ids(ids: &[u32], width: u32, out: &mut Vec<u8>) {
+    // A run interrupts the packed groups: two more headers and its value, and slower to decode when it is short.
+    let worth = 16.max(64 / width as usize);
+    let mut packed = 0; // the start of the groups that are not written yet
+    let mut at = 0;
+    while let Some(group) = ids[at..].first_chunk::<8>() {
+        let first = group[0];
+        if group.iter().fold(0, |difference, id| difference | (id ^ first)) != 0 {
+            at += 8;
+            continue;
+        }
+        let run = 8 + ids[at + 8..].iter().take_while(|&&id| id == first).count();
+        if run < worth {
+            at += run / 8 * 8;
+            continue;
+        }
+        pack(&ids[packed..at], width, out);
+        write_varint((run as u64) << 1, out);
+        out.extend_from_slice(&first.to_le_bytes()[..width.div_ceil(8) as usize]);
+        at += run;
+        packed = at;
+    }
+    pack(&ids[packed..], width, out);
+}
+
+/// Appends the definition levels of a page of an optional column, with their length in front as v1 pages want it.
+pub(super) fn encode_levels(valid: &BooleanBuffer, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let set = valid.count_set_bits();
+    if set == valid.len() || set == 0 {
+        write_varint((valid.len() as u64) << 1, out);
+        out.push(u8::from(set != 0));
+    } else {
+        encode_bits(valid, out);
+    }
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// A bitmap of Arrow's is a packed run of width 1 as it stands; only long uniform stretches are cut out of it.
+fn encode_bits(valid: &BooleanBuffer, out: &mut Vec<u8>) {
+    const WORTH: usize = 8;
+    let bits = valid.sliced();
+    let bytes = &bits.as_slice()[..valid.len().div_ceil(8)];
+    let whole = valid.len() / 8;
+    let mut packed = 0;
+    let mut at = 0;
+    while at < whole {
+        let byte = bytes[at];
+        if byte != 0 && byte != 0xFF {
+            at += 1;
+            continue;
+        }
+        let run = bytes[at..whole].iter().take_while(|&&other| other == byte).count();
+        if run >= WORTH {
+            write_packed_bytes(&bytes[packed..at], out);
+            write_varint((run as u64 * 8) << 1, out);
+            out.push(byte & 1);
+            packed = at + run;
+        }
+        at += run;
+    }
+    write_packed_bytes(&bytes[packed..], out);
+}
+
+fn write_packed_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        write_varint((bytes.len() as u64) << 1 | 1, out);
+        out.extend_from_slice(bytes);
+    }
+}
+
+fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends one bit-packed run; the last group is filled up with zeros.
+fn pack(ids: &[u32], width: u32, out: &mut Vec<u8>) {
+    if ids.is_empty() {
+        return;
+    }
+    write_varint((ids.len().div_ceil(8) as u64) << 1 | 1, out);
+    let (groups, rest) = ids.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let tail = if rest.is_empty() { &[][..] } else { std::slice::from_ref(&last) };
+    // The width as a constant turns all shifts into immediates.
+    macro_rules! by_width {
+        ($($width:literal)*) => {
+            match width {
+                $($width => {
+                    pack_groups::<$width>(groups, out);
+                    pack_groups::<$width>(tail, out);
+                })*
+                _ => unreachable!("a dictionary id has 1 to 32 bits"),
+            }
+        };
+    }
+    by_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+}
+
+#[inline]
+fn pack_groups<const WIDTH: usize>(groups: &[[u32; 8]], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + groups.len() * WIDTH + SLACK, 0);
+    let mut to = start;
+    for group in groups {
+        // Four ids fill at most a u128; the eight fill at most two of them, minus what the first has left.
+        let quad = |at: usize| {
+            u128::from(u64::from(group[at]) | u64::from(group[at + 1]) << WIDTH)
+                | u128::from(u64::from(group[at + 2]) | u64::from(group[at + 3]) << WIDTH) << (2 * WIDTH)
+        };
+        let (low, high) = (quad(0), quad(4));
+        if WIDTH <= 16 {
+            let word = low | high << ((4 * WIDTH) % 128);
+            out[to..to + 16].copy_from_slice(&word.to_le_bytes());
+        } else {
+            let first = if WIDTH < 32 { low | high << ((4 * WIDTH) % 128) } else { low };
+            let second = high >> ((128 - 4 * WIDTH) % 128);
+            out[to..to + 16].copy_from_slice(&first.to_le_bytes());
+            out[to + 16..to + 32].copy_from_slice(&second.to_le_bytes());
+        }
+        to += WIDTH;
+    }
+    out.truncate(to);
+}

@@ -1,0 +1,191 @@
+//! The values of a text or binary column: a dictionary where it pays, plain otherwise.
+
+use std::ops::Range;
+
+use parquet::basic::Encoding;
+use parquet::file::statistics::Statistics;
+
+use super::dictionary::{BLOCK, Dictionary};
+use super::rle;
+use super::source::{Key, Source};
+use super::statistic::TextBounds;
+
+/// A larger dictionary is given up for the rest of its chunk: it has outgrown the caches, and memory is bounded.
+const MAX_DICTIONARY_BYTES: usize = 4 << 20;
+/// The same, in strings.
+const MAX_DICTIONARY_LEN: usize = 1 << 17;
+/// How many values tell whether a dictionary pays.
+const TRIAL: usize = 1 << 14;
+
+/// The values of the open page, and the dictionary of the chunk.
+pub(super) struct Text {
+    utf8: bool,
+    dictionary: Dictionary,
+    /// Whether values still go to the dictionary.
+    interning: bool,
+    /// Whether a page of this chunk refers to the dictionary.
+    referred: bool,
+    /// Whether the dictionary has been put to the trial.
+    tried: bool,
+    ids: Vec<u32>,
+    plain: Vec<u8>,
+    /// The string that ended the last block, if it is short, and its id.
+    last: (u128, u32),
+    /// What the chunk's values take in plain encoding.
+    plain_bytes: usize,
+    values: usize,
+    bounds: TextBounds,
+}
+
+/// No view has this length.
+const NO_VIEW: u128 = u128::MAX;
+
+impl Text {
+    pub(super) fn new(utf8: bool) -> Self {
+        Self {
+            utf8,
+            dictionary: Dictionary::new(),
+            interning: true,
+            referred: false,
+            tried: false,
+            ids: Vec::new(),
+            plain: Vec::new(),
+            last: (NO_VIEW, 0),
+            plain_bytes: 0,
+            values: 0,
+            bounds: TextBounds::default(),
+        }
+    }
+
+    pub(super) fn is_utf8(&self) -> bool {
+        self.utf8
+    }
+
+    /// How many bytes it occupies.
+    pub(super) fn memory(&self) -> usize {
+        self.dictionary.memory() + self.ids.capacity() * 4 + self.plain.capacity()
+    }
+
+    /// Roughly how many bytes the open page has.
+    pub(super) fn page_bytes(&self) -> usize {
+        self.plain.len() + self.ids.len() * 2
+    }
+
+    /// Appends values that are not null.
+    pub(super) fn append<S: Source>(&mut self, source: &S, range: Range<usize>) {
+        self.plain_bytes += source.total(range.clone()) + 4 * range.len();
+        self.values += range.len();
+        if self.interning {
+            let mut at = range.start;
+            while at < range.end {
+                let block = at..(at + BLOCK).min(range.end);
+                at = block.end;
+                self.intern(source, block);
+            }
+        } else {
+            for at in range {
+                self.push_plain(source.bytes(at));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn intern<S: Source>(&mut self, source: &S, block: Range<usize>) {
+        if source.uniform(block.clone(), self.last.0) {
+            self.ids.resize(self.ids.len() + block.len(), self.last.1);
+            return;
+        }
+        let mut keys = [Key::Inline(0); BLOCK];
+        let keys = &mut keys[..block.len()];
+        for (key, at) in keys.iter_mut().zip(block) {
+            *key = source.key(at);
+        }
+        self.dictionary.intern(keys, &mut self.ids);
+        if let (Some(Key::Inline(view)), Some(&id)) = (keys.last(), self.ids.last()) {
+            self.last = (*view, id);
+        }
+    }
+
+    #[inline]
+    fn push_plain(&mut self, bytes: &[u8]) {
+        self.plain.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.plain.extend_from_slice(bytes);
+        self.bounds.add(bytes);
+    }
+
+    /// Looks at the dictionary from time to time; true if it has to be given up, which needs a new page.
+    pub(super) fn review(&mut self) -> bool {
+        if !self.interning {
+            return false;
+        }
+        if !self.tried && self.values >= TRIAL {
+            self.tried = true;
+            let ids = self.values * rle::width(self.dictionary.len()) as usize / 8;
+            let pays = self.dictionary.page_bytes() + ids < self.plain_bytes / 4 * 3;
+            if !pays && !self.referred {
+                self.unfold();
+            }
+            return !pays && self.referred;
+        }
+        self.dictionary.page_bytes() > MAX_DICTIONARY_BYTES || self.dictionary.len() > MAX_DICTIONARY_LEN
+    }
+
+    /// Turns the ids of the first page into plain values: it is as if there had never been a dictionary.
+    fn unfold(&mut self) {
+        self.interning = false;
+        let ids = std::mem::take(&mut self.ids);
+        let dictionary = std::mem::replace(&mut self.dictionary, Dictionary::new());
+        let strings: Vec<&[u8]> = dictionary.iter().collect();
+        for id in ids {
+            self.push_plain(strings[id as usize]);
+        }
+    }
+
+    /// Gives the dictionary up: the pages that follow are plain.
+    pub(super) fn give_up(&mut self) {
+        self.interning = false;
+        self.dictionary.seal();
+    }
+
+    /// Appends the values of the open page, and empties it.
+    pub(super) fn take_page(&mut self, out: &mut Vec<u8>) -> Encoding {
+        if self.ids.is_empty() {
+            out.extend_from_slice(&self.plain);
+            self.plain.clear();
+            return Encoding::PLAIN;
+        }
+        let width = rle::width(self.dictionary.len());
+        out.push(width as u8);
+        rle::encode_ids(&self.ids, width, out);
+        self.ids.clear();
+        self.referred = true;
+        Encoding::RLE_DICTIONARY
+    }
+
+    /// The dictionary page and how many values it has, if a page refers to it.
+    pub(super) fn take_dictionary(&mut self) -> Option<(Vec<u8>, usize)> {
+        if !self.referred {
+            return None;
+        }
+        let mut page = Vec::with_capacity(self.dictionary.page_bytes());
+        for bytes in self.dictionary.iter() {
+            page.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            page.extend_from_slice(bytes);
+            self.bounds.add(bytes);
+        }
+        Some((page, self.dictionary.len()))
+    }
+
+    /// The statistics of the chunk.
+    pub(super) fn take_statistics(&mut self, nulls: u64) -> Statistics {
+        std::mem::take(&mut self.bounds).statistics(self.utf8, nulls)
+    }
+
+    /// Makes ready for the next chunk.
+    pub(super) fn reset(&mut self) {
+        self.dictionary.clear();
+        (self.interning, self.referred, self.tried) = (true, false, false);
+        self.last = (NO_VIEW, 0);
+        (self.plain_bytes, self.values) = (0, 0);
+    }
+}
