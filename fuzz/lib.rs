@@ -42,7 +42,11 @@ pub struct Given {
 }
 
 /// Decodes a log that is pushed in pieces, whose lengths come from `piece`.
-pub fn decode(options: &ParseOptions, log: &[u8], mut piece: impl FnMut() -> usize) -> nasalogs::Result<Given> {
+pub fn decode(
+    options: &ParseOptions,
+    log: &[u8],
+    mut piece: impl FnMut() -> usize,
+) -> nasalogs::Result<Given> {
     let mut decoder = Decoder::new(options.clone())?;
     let mut batches = Vec::new();
     let mut rest = log;

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use nasalogs::arrow::array::{Array, AsArray, RecordBatch};
 use nasalogs::arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, TimestampMillisecondType};
-use nasalogs::{Backend, Decoder, Encoding, ErrorKind, Extras, LogFormat, ParseOptions, Reject, StringType};
+use nasalogs::{
+    Backend, Decoder, Encoding, ErrorKind, Extras, LogFormat, ParseOptions, Reject, StringType,
+    Value as Typed,
+};
 use serde_json::{Map, Value, json};
 
 /// What a line must give.
@@ -228,6 +231,38 @@ fn decode(options: &ParseOptions, log: &[u8], piece: usize) -> Given {
     given
 }
 
+/// Reads a log record by record, which is the careful parser alone, into what batches hold.
+fn records(options: &ParseOptions, cases: &[Case], log: &[u8]) -> Given {
+    let format = options.format.as_ref().unwrap();
+    let mut given = Given { lines: cases.len() as u64, ..Given::default() };
+    for record in format.records(log) {
+        let record = match record {
+            Ok(record) => record,
+            Err(reject) => {
+                given.rejects.push(reject);
+                continue;
+            }
+        };
+        let latin1 = |bytes: &[u8]| json!(bytes.iter().map(|&byte| char::from(byte)).collect::<String>());
+        let mut row = Map::new();
+        for (column, value) in record.values() {
+            let value = match value {
+                Typed::Null => Value::Null,
+                Typed::Text(_) if options.encoding == Encoding::Escape => json!(value.as_text().unwrap()),
+                Typed::Text(bytes) => latin1(bytes),
+                Typed::Int(number) | Typed::Timestamp(number) => json!(number),
+            };
+            row.insert(column.name.to_string(), value);
+        }
+        row.insert("line".to_owned(), json!(record.line_number()));
+        row.insert("byte_offset".to_owned(), json!(record.byte_offset()));
+        row.insert("raw".to_owned(), latin1(record.line()));
+        given.rows.push(row);
+    }
+    given.blanks = given.lines - given.rows.len() as u64 - given.rejects.len() as u64;
+    given
+}
+
 /// What is wrong with what a log of these cases gave.
 fn differences(group: &Group, cases: &[Case], given: &Given, how: &str) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -314,10 +349,18 @@ fn check(name: &str) {
         let (alone, mut right) = (group.alone, Vec::new());
         for case in std::mem::take(&mut group.cases) {
             // A panic is a finding like another, and must not hide the rest.
-            let found = match catch_unwind(|| decode(&options, &case.bytes, usize::MAX)) {
-                Ok(given) => differences(&group, std::slice::from_ref(&case), &given, "alone"),
-                Err(_) => vec![format!("{} ({}): a panic", case.place, group.format)],
-            };
+            let found = catch_unwind(|| {
+                let only = std::slice::from_ref(&case);
+                let mut found =
+                    differences(&group, only, &decode(&options, &case.bytes, usize::MAX), "alone");
+                // Records have the usual limit of a line.
+                if found.is_empty() && group.options.max_line.is_none() {
+                    let given = records(&options, only, &case.bytes);
+                    found = differences(&group, only, &given, "as a record");
+                }
+                found
+            })
+            .unwrap_or_else(|_| vec![format!("{} ({}): a panic", case.place, group.format)]);
             // What is wrong by itself need not be looked at again among others.
             if found.is_empty() { right.push(case) } else { wrong.extend(found) }
         }
