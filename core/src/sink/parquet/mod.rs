@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use bytes::Bytes;
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -95,9 +94,9 @@ impl Default for ParquetOptions {
 
 /// Batches are held back until there are this many rows: enough to share out to threads, and for a column's
 /// dictionary to stay in the cache while it is filled.
-const GROUP_ROWS: usize = 1 << 15;
+const GROUP_ROWS: usize = 1 << 14;
 /// Or this many batches: each may keep a chunk of its input alive.
-const GROUP_BATCHES: usize = 8;
+const GROUP_BATCHES: usize = 4;
 
 /// Writes record batches to one Parquet file.
 pub struct ParquetWriter<W: Write + Send> {
@@ -172,7 +171,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 
     /// Bytes of memory that the writer holds: encoded pages of the open row group, its dictionaries, open pages.
-    /// Batches that are held back, at most eight, are not counted.
+    /// Batches that are held back, at most four, are not counted.
     #[must_use]
     pub fn bytes_buffered(&self) -> usize {
         self.columns.iter().map(Column::memory).sum()
@@ -208,8 +207,8 @@ impl<W: Write + Send> ParquetWriter<W> {
         self.for_each_column(|_, column| column.end_chunk())?;
         let mut group = self.file.next_row_group().map_err(error)?;
         for column in &mut self.columns {
-            let (bytes, close) = column.take_chunk(self.codec).map_err(error)?;
-            group.append_column(&Bytes::from(bytes), close).map_err(error)?;
+            let (pages, description) = column.take_chunk(self.codec).map_err(error)?;
+            group.append_column(&pages, description).map_err(error)?;
         }
         group.close().map_err(error)?;
         self.rows = 0;

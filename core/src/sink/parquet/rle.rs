@@ -18,13 +18,16 @@ pub(super) fn encode_ids(ids: &[u32], width: u32, out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(group) = ids[at..].first_chunk::<8>() {
         let first = group[0];
-        if group.iter().fold(0, |difference, id| difference | (id ^ first)) != 0 {
+        if !is_run(group, first) {
             at += 8;
             continue;
         }
-        let run = 8 + ids[at + 8..].iter().take_while(|&&id| id == first).count();
+        let (groups, rest) = ids[at..].as_chunks::<8>();
+        let whole = groups.iter().take_while(|group| is_run(group, first)).count();
+        let next = groups.get(whole).map_or(rest, |group| &group[..]);
+        let run = 8 * whole + next.iter().take_while(|&&id| id == first).count();
         if run < worth {
-            at += run / 8 * 8;
+            at += 8 * whole;
             continue;
         }
         pack(&ids[packed..at], width, out);
@@ -34,6 +37,11 @@ pub(super) fn encode_ids(ids: &[u32], width: u32, out: &mut Vec<u8>) {
         packed = at;
     }
     pack(&ids[packed..], width, out);
+}
+
+#[inline(always)]
+fn is_run(group: &[u32; 8], first: u32) -> bool {
+    group.iter().fold(0, |difference, id| difference | (id ^ first)) == 0
 }
 
 /// Appends the definition levels of a page of an optional column, with their length in front as v1 pages want it.
