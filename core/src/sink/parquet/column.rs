@@ -5,13 +5,12 @@ use std::ops::Range;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
-use parquet::column::writer::ColumnCloseResult;
-use parquet::errors::ParquetError;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::compression::Compression;
 use super::integer::{Integer, Native};
-use super::page::Pages;
+use super::job::Job;
+use super::page::{Chunk, Pages, Written};
 use super::rle;
 use super::source::{Block, Source};
 use super::statistic::Bounds;
@@ -158,10 +157,11 @@ impl Column {
 
     fn write_text<S: Source + Array>(&mut self, source: &S, nulls: Option<&NullBuffer>) -> Result<()> {
         let mut block = Block::new();
+        let all_null = nulls.is_some_and(|nulls| nulls.null_count() == source.len());
         let mut start = 0;
         while start < source.len() {
             let mut step = start..(start + STEP).min(source.len());
-            let mut bytes = source.total(step.clone());
+            let mut bytes = if all_null { 0 } else { source.total(step.clone()) };
             while bytes > STEP_BYTES && step.len() > 1 {
                 step.end = start + step.len() / 2;
                 bytes = source.total(step.clone());
@@ -224,39 +224,26 @@ impl Column {
         self.pages.push(self.compression, &self.body, encoding, rows, nulls, bounds)
     }
 
-    /// Ends the last page and makes the dictionary page: all work of a row group's end that is worth a thread.
-    pub(super) fn end_chunk(&mut self) -> Result<()> {
+    /// Ends the chunk and makes ready for the next one. The dictionary page, which can take as long as all else that a
+    /// group of batches needs, is left to a thread with nothing else to do.
+    pub(super) fn end_chunk(&mut self, parallel: bool) -> Result<Chunk> {
         self.end_page()?;
-        let dictionary = match &mut self.values {
-            Values::Text(text) => text.take_dictionary(),
-            Values::Integer(integer) => integer.take_dictionary(),
-        };
-        if let Some((page, values)) = dictionary {
-            self.pages.set_dictionary(self.compression, &page, values)?;
-        }
-        Ok(())
-    }
-
-    /// Hands the chunk over and makes ready for the next one.
-    pub(super) fn take_chunk(
-        &mut self,
-        codec: parquet::basic::Compression,
-    ) -> Result<(Pages, ColumnCloseResult), ParquetError> {
         let pages = std::mem::take(&mut self.pages);
         let nulls = pages.nulls() as u64;
-        let statistics = match &mut self.values {
-            Values::Text(text) => {
-                let statistics = text.take_statistics(nulls);
-                text.reset();
-                statistics
-            }
+        let (dictionary, statistics) = match &mut self.values {
+            Values::Text(text) => (text.take_dictionary(), text.take_statistics(nulls)),
             Values::Integer(integer) => {
-                let statistics = integer.statistics(pages.bounds(), nulls);
-                integer.reset();
-                statistics
+                (integer.take_dictionary(), integer.statistics(pages.bounds(), nulls))
             }
         };
-        let description = pages.describe(&self.descriptor, codec, statistics)?;
-        Ok((pages, description))
+        let compression = self.compression;
+        let dictionary = dictionary.map(|(page, values)| {
+            Job::start(parallel, move || Written::dictionary(compression, &page, values))
+        });
+        match &mut self.values {
+            Values::Text(text) => text.reset(),
+            Values::Integer(integer) => integer.reset(),
+        }
+        Ok(Chunk { descriptor: self.descriptor.clone(), pages, dictionary, statistics })
     }
 }

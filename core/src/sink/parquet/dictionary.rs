@@ -158,8 +158,7 @@ impl Dictionary {
         }
         self.slots[at] = new_slot(hash, self.arena.len());
         let id = self.len;
-        self.arena.extend_from_slice(&id.to_le_bytes());
-        self.arena.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+        self.arena.extend_from_slice(&((bytes.len() as u64) << 32 | u64::from(id)).to_le_bytes());
         self.arena.extend_from_slice(bytes);
         self.arena.extend_from_slice(&[0; 16][..padded(bytes.len()) - bytes.len()]);
         self.text_bytes += bytes.len();
@@ -222,4 +221,51 @@ fn place(slot: u32) -> usize {
 /// How many bytes a string has in a record.
 fn padded(len: usize) -> usize {
     len.max(INLINE).next_multiple_of(8)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use arrow::array::StringViewArray;
+
+    use super::super::source::{BLOCK, Source};
+    use super::*;
+
+    #[test]
+    fn ids_are_those_of_a_map() {
+        // All classes of length, many of them new in the same block that repeats them, and several growths.
+        let strings: Vec<String> = (0..40_000_u32)
+            .map(|i| {
+                let number = i.wrapping_mul(2_654_435_761) >> (12 + i % 7);
+                "padding".repeat((number % 13) as usize) + &number.to_string()
+            })
+            .collect();
+        let array: StringViewArray = strings.iter().map(Some).collect();
+        let (mut dictionary, mut block, mut ids) = (Dictionary::new(), Block::new(), Vec::new());
+        for _ in 0..2 {
+            let mut map = HashMap::new();
+            let expected: Vec<u32> = strings
+                .iter()
+                .map(|string| {
+                    let next = map.len() as u32;
+                    *map.entry(string).or_insert(next)
+                })
+                .collect();
+            for start in (0..strings.len()).step_by(BLOCK) {
+                array.load(start..(start + BLOCK).min(strings.len()), &mut block);
+                dictionary.intern(&mut block, &mut ids);
+                block.clear();
+            }
+            assert_eq!(ids, expected);
+            assert_eq!(dictionary.len(), map.len());
+            assert_eq!(dictionary.page_bytes(), map.keys().map(|string| string.len() + 4).sum::<usize>());
+            for (id, string) in dictionary.iter().enumerate() {
+                assert_eq!(map[&String::from_utf8(string.to_vec()).unwrap()] as usize, id);
+            }
+            dictionary.clear();
+            assert_eq!(dictionary.iter().count(), 0);
+            ids.clear();
+        }
+    }
 }

@@ -185,3 +185,32 @@ pub(super) fn inline_view(bytes: &[u8]) -> u128 {
     view[4..4 + bytes.len()].copy_from_slice(bytes);
     u128::from_le_bytes(view)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_of_every_length_counts() {
+        let seeds = Seeds(std::array::from_fn(|i| 0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(2 * i as u64 + 1)));
+        for len in 0..150 {
+            let string: Vec<u8> = (0..len).map(|i| b'a' + i % 26).collect();
+            let hash = seeds.any(&string);
+            assert_eq!(hash, seeds.any(&string));
+            for bit in 0..8 * string.len() {
+                let mut other = string.clone();
+                other[bit / 8] ^= 1 << (bit % 8);
+                assert_ne!(hash, seeds.any(&other), "bit {bit} of {len} bytes");
+                let same = match class(string.len()) {
+                    VIEW => inline_view(&string) == inline_view(&other),
+                    1 => UpTo16::same(&string, &other),
+                    2 => UpTo32::same(&string, &other),
+                    3 => UpTo64::same(&string, &other),
+                    _ => Longer::same(&string, &other),
+                };
+                assert!(!same, "bit {bit} of {len} bytes");
+            }
+            assert_ne!(hash, seeds.any(&[&string[..], b"\0"].concat()), "{len} bytes and a zero");
+        }
+    }
+}

@@ -1,36 +1,67 @@
 //! Finished pages of a column chunk, and what the file's footer says about them.
 
 use std::collections::VecDeque;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes};
-use parquet::basic::{Encoding, EncodingMask, PageType, Type};
+use parquet::basic::{BoundaryOrder, Encoding, EncodingMask, PageType, Type};
 use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ColumnChunkMetaData, ColumnIndexBuilder, OffsetIndexBuilder, PageEncodingStats,
 };
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use super::compression::Compression;
+use super::job::Job;
 use super::statistic::Bounds;
 use crate::error::Result;
 
-/// The compressed pages of a column chunk that is still growing.
-#[derive(Default)]
-pub(super) struct Pages {
-    dictionary: Option<Written>,
-    data: Vec<DataPage>,
-}
-
 /// A page as it goes to the file, with its header.
-struct Written {
+pub(super) struct Written {
     bytes: Bytes,
     uncompressed: usize,
+}
+
+impl Written {
+    /// A dictionary page.
+    pub(super) fn dictionary(compression: Compression, body: &[u8], values: usize) -> Result<Self> {
+        let page = Page::DictionaryPage {
+            buf: compression.compress(body)?.into(),
+            num_values: values as u32,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        };
+        Self::new(CompressedPage::new(page, body.len()))
+    }
+
+    fn data(compression: Compression, body: &[u8], encoding: Encoding, rows: usize) -> Result<Self> {
+        let page = Page::DataPage {
+            buf: compression.compress(body)?.into(),
+            num_values: rows as u32,
+            encoding,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        };
+        Self::new(CompressedPage::new(page, body.len()))
+    }
+
+    fn new(page: CompressedPage) -> Result<Self> {
+        Self::serialize(page).map_err(super::error)
+    }
+
+    fn serialize(page: CompressedPage) -> Result<Self, ParquetError> {
+        const HEADER: usize = 64;
+        let mut out = TrackedWrite::new(Vec::with_capacity(page.compressed_size() + HEADER));
+        let spec = SerializedPageWriter::new(&mut out).write_page(page)?;
+        Ok(Self { bytes: out.into_inner()?.into(), uncompressed: spec.uncompressed_size })
+    }
 }
 
 struct DataPage {
@@ -41,17 +72,20 @@ struct DataPage {
     bounds: Bounds,
 }
 
+/// The data pages of a column chunk that is still growing.
+#[derive(Default)]
+pub(super) struct Pages {
+    data: Vec<DataPage>,
+    bytes: usize,
+}
+
 impl Pages {
-    /// How many bytes of compressed pages wait to be written.
+    /// How many bytes wait to be written.
     pub(super) fn bytes(&self) -> usize {
-        self.all().map(|page| page.bytes.len()).sum()
+        self.bytes
     }
 
-    fn all(&self) -> impl Iterator<Item = &Written> {
-        self.dictionary.iter().chain(self.data.iter().map(|data| &data.page))
-    }
-
-    /// Compresses a data page of `rows` rows, of which `nulls` are null.
+    /// Compresses a page of `rows` rows, of which `nulls` are null.
     pub(super) fn push(
         &mut self,
         compression: Compression,
@@ -61,33 +95,9 @@ impl Pages {
         nulls: usize,
         bounds: Bounds,
     ) -> Result<()> {
-        let page = Page::DataPage {
-            buf: compression.compress(body)?.into(),
-            num_values: rows as u32,
-            encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        let page = written(CompressedPage::new(page, body.len())).map_err(super::error)?;
+        let page = Written::data(compression, body, encoding, rows)?;
+        self.bytes += page.bytes.len();
         self.data.push(DataPage { page, encoding, rows, nulls, bounds });
-        Ok(())
-    }
-
-    /// Compresses the dictionary page.
-    pub(super) fn set_dictionary(
-        &mut self,
-        compression: Compression,
-        body: &[u8],
-        values: usize,
-    ) -> Result<()> {
-        let page = Page::DictionaryPage {
-            buf: compression.compress(body)?.into(),
-            num_values: values as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
-        self.dictionary = Some(written(CompressedPage::new(page, body.len())).map_err(super::error)?);
         Ok(())
     }
 
@@ -103,92 +113,136 @@ impl Pages {
             all
         })
     }
+}
 
-    /// Describes the chunk that the pages make, dictionary first.
-    pub(super) fn describe(
-        &self,
-        descriptor: &ColumnDescPtr,
+/// A column chunk whose values are all there; its dictionary page may be in the making.
+pub(super) struct Chunk {
+    pub(super) descriptor: ColumnDescPtr,
+    pub(super) pages: Pages,
+    pub(super) dictionary: Option<Job<Result<Written>>>,
+    pub(super) statistics: Statistics,
+}
+
+impl Chunk {
+    /// How many bytes of pages wait to be written.
+    pub(super) fn bytes(&self) -> usize {
+        self.pages.bytes
+    }
+
+    /// Whether nothing is in the making any more.
+    pub(super) fn is_ready(&self) -> bool {
+        self.dictionary.as_ref().is_none_or(Job::is_done)
+    }
+
+    /// Appends the chunk to a row group.
+    pub(super) fn append_to<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
         codec: parquet::basic::Compression,
-        statistics: Statistics,
-    ) -> Result<ColumnCloseResult, ParquetError> {
-        let mut encodings = vec![Encoding::RLE];
-        let mut stats: Vec<PageEncodingStats> = Vec::new();
-        let mut offset = 0;
-        if let Some(page) = &self.dictionary {
-            offset += page.bytes.len();
-            encodings.push(Encoding::PLAIN);
-            stats.push(PageEncodingStats {
-                page_type: PageType::DICTIONARY_PAGE,
-                encoding: Encoding::PLAIN,
-                count: 1,
-            });
-        }
-        let data_offset = offset;
-        let mut offsets = OffsetIndexBuilder::new();
-        for DataPage { page, encoding, rows, .. } in &self.data {
-            offsets.append_row_count(*rows as i64);
-            offsets.append_offset_and_size(offset as i64, page.bytes.len() as i32);
-            offset += page.bytes.len();
-            encodings.push(*encoding);
-            match stats.last_mut() {
-                Some(last) if last.page_type == PageType::DATA_PAGE && last.encoding == *encoding => {
-                    last.count += 1;
-                }
-                _ => stats.push(PageEncodingStats {
-                    page_type: PageType::DATA_PAGE,
-                    encoding: *encoding,
-                    count: 1,
-                }),
-            }
-        }
-        let rows: usize = self.data.iter().map(|page| page.rows).sum();
-        let metadata = ColumnChunkMetaData::builder(descriptor.clone())
-            .set_compression(codec)
-            .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
-            .set_page_encoding_stats(stats)
-            .set_total_compressed_size(offset as i64)
-            .set_total_uncompressed_size(self.all().map(|page| page.uncompressed as i64).sum())
-            .set_num_values(rows as i64)
-            .set_data_page_offset(data_offset as i64)
-            .set_dictionary_page_offset(self.dictionary.is_some().then_some(0))
-            .set_statistics(statistics)
-            .build()?;
-        Ok(ColumnCloseResult {
-            bytes_written: offset as u64,
-            rows_written: rows as u64,
-            metadata,
-            bloom_filter: None,
-            column_index: column_index(descriptor.physical_type(), &self.data)?,
-            offset_index: Some(offsets.build()),
-        })
+    ) -> Result<()> {
+        let dictionary = self.dictionary.map(Job::finish).transpose()?;
+        let description =
+            describe(&self.descriptor, codec, dictionary.as_ref(), &self.pages.data, self.statistics);
+        let pages = dictionary.into_iter().chain(self.pages.data.into_iter().map(|data| data.page));
+        let pages = InOrder(pages.map(|page| page.bytes).collect());
+        group.append_column(&pages, description.map_err(super::error)?).map_err(super::error)
     }
 }
 
-/// Serializes a page and its header.
-fn written(page: CompressedPage) -> Result<Written, ParquetError> {
-    const HEADER: usize = 64;
-    let mut out = TrackedWrite::new(Vec::with_capacity(page.compressed_size() + HEADER));
-    let spec = SerializedPageWriter::new(&mut out).write_page(page)?;
-    Ok(Written { bytes: out.into_inner()?.into(), uncompressed: spec.uncompressed_size })
+/// What the footer says about a chunk, dictionary first.
+fn describe(
+    descriptor: &ColumnDescPtr,
+    codec: parquet::basic::Compression,
+    dictionary: Option<&Written>,
+    data: &[DataPage],
+    statistics: Statistics,
+) -> Result<ColumnCloseResult, ParquetError> {
+    let mut encodings = vec![Encoding::RLE];
+    let mut stats: Vec<PageEncodingStats> = Vec::new();
+    let (mut offset, mut uncompressed) = (0, 0);
+    if let Some(page) = dictionary {
+        offset += page.bytes.len();
+        uncompressed += page.uncompressed;
+        encodings.push(Encoding::PLAIN);
+        stats.push(PageEncodingStats {
+            page_type: PageType::DICTIONARY_PAGE,
+            encoding: Encoding::PLAIN,
+            count: 1,
+        });
+    }
+    let data_offset = offset;
+    let mut offsets = OffsetIndexBuilder::new();
+    for DataPage { page, encoding, rows, .. } in data {
+        offsets.append_row_count(*rows as i64);
+        offsets.append_offset_and_size(offset as i64, page.bytes.len() as i32);
+        offset += page.bytes.len();
+        uncompressed += page.uncompressed;
+        encodings.push(*encoding);
+        match stats.last_mut() {
+            Some(last) if last.page_type == PageType::DATA_PAGE && last.encoding == *encoding => {
+                last.count += 1;
+            }
+            _ => stats.push(PageEncodingStats {
+                page_type: PageType::DATA_PAGE,
+                encoding: *encoding,
+                count: 1,
+            }),
+        }
+    }
+    let rows: usize = data.iter().map(|page| page.rows).sum();
+    let metadata = ColumnChunkMetaData::builder(descriptor.clone())
+        .set_compression(codec)
+        .set_encodings_mask(EncodingMask::new_from_encodings(encodings.iter()))
+        .set_page_encoding_stats(stats)
+        .set_total_compressed_size(offset as i64)
+        .set_total_uncompressed_size(uncompressed as i64)
+        .set_num_values(rows as i64)
+        .set_data_page_offset(data_offset as i64)
+        .set_dictionary_page_offset(dictionary.is_some().then_some(0))
+        .set_statistics(statistics)
+        .build()?;
+    Ok(ColumnCloseResult {
+        bytes_written: offset as u64,
+        rows_written: rows as u64,
+        metadata,
+        bloom_filter: None,
+        column_index: column_index(descriptor.physical_type(), data)?,
+        offset_index: Some(offsets.build()),
+    })
 }
 
-/// parquet-rs copies the chunk from here into the file.
-impl ChunkReader for Pages {
-    type T = PagesReader;
+/// The bounds of each page, for integers: time prunes pages. Strings of a log hardly ever do, and cost much more.
+fn column_index(physical: Type, pages: &[DataPage]) -> Result<Option<ColumnIndexMetaData>, ParquetError> {
+    let bytes: fn(i64) -> Vec<u8> = match physical {
+        Type::INT32 => |value| (value as i32).to_le_bytes().to_vec(),
+        Type::INT64 => |value| value.to_le_bytes().to_vec(),
+        _ => return Ok(None),
+    };
+    let mut index = ColumnIndexBuilder::new(physical);
+    for page in pages {
+        let (min, max) = match page.bounds.get() {
+            Some((min, max)) => (bytes(min), bytes(max)),
+            None => (Vec::new(), Vec::new()),
+        };
+        index.append(page.bounds.is_empty(), min, max, page.nulls as i64);
+    }
+    let bounded: Vec<Bounds> = pages.iter().map(|page| page.bounds).filter(|b| !b.is_empty()).collect();
+    if bounded.windows(2).all(|pair| pair[0].min <= pair[1].min && pair[0].max <= pair[1].max) {
+        index.set_boundary_order(BoundaryOrder::ASCENDING);
+    }
+    Ok(Some(index.build()?))
+}
 
-    fn get_read(&self, start: u64) -> Result<PagesReader, ParquetError> {
-        let mut pages: VecDeque<Bytes> = self.all().map(|page| page.bytes.clone()).collect();
-        let mut skip = start as usize;
-        while let Some(page) = pages.front_mut() {
-            let here = skip.min(page.len());
-            page.advance(here);
-            skip -= here;
-            if !page.is_empty() {
-                break;
-            }
-            pages.pop_front();
-        }
-        Ok(PagesReader(pages))
+/// Pages in the order of the file, from where parquet-rs copies them.
+struct InOrder(VecDeque<Bytes>);
+
+impl ChunkReader for InOrder {
+    type T = Self;
+
+    fn get_read(&self, start: u64) -> Result<Self, ParquetError> {
+        let mut rest = Self(self.0.clone());
+        io::copy(&mut (&mut rest).take(start), &mut io::sink())?;
+        Ok(rest)
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -198,16 +252,13 @@ impl ChunkReader for Pages {
     }
 }
 
-impl Length for Pages {
+impl Length for InOrder {
     fn len(&self) -> u64 {
-        self.bytes() as u64
+        self.0.iter().map(|page| page.len() as u64).sum()
     }
 }
 
-/// Reads pages one after the other.
-pub(super) struct PagesReader(VecDeque<Bytes>);
-
-impl Read for PagesReader {
+impl Read for InOrder {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(page) = self.0.front_mut() else { return Ok(0) };
         let length = page.len().min(into.len());
@@ -227,29 +278,4 @@ pub(super) fn take_plain(plain: &mut Vec<u8>, page: &mut Vec<u8>) {
         page.extend_from_slice(plain);
     }
     plain.clear();
-}
-
-/// The bounds of each page, for integers: time prunes pages. Strings of a log hardly ever do, and cost much more.
-fn column_index(
-    physical: Type,
-    pages: &[DataPage],
-) -> Result<Option<parquet::file::page_index::column_index::ColumnIndexMetaData>, ParquetError> {
-    let bytes: fn(i64) -> Vec<u8> = match physical {
-        Type::INT32 => |value| (value as i32).to_le_bytes().to_vec(),
-        Type::INT64 => |value| value.to_le_bytes().to_vec(),
-        _ => return Ok(None),
-    };
-    let mut index = ColumnIndexBuilder::new(physical);
-    for page in pages {
-        let (min, max) = match page.bounds.get() {
-            Some((min, max)) => (bytes(min), bytes(max)),
-            None => (Vec::new(), Vec::new()),
-        };
-        index.append(page.bounds.is_empty(), min, max, page.nulls as i64);
-    }
-    let bounded: Vec<Bounds> = pages.iter().map(|page| page.bounds).filter(|b| !b.is_empty()).collect();
-    if bounded.windows(2).all(|pair| pair[0].min <= pair[1].min && pair[0].max <= pair[1].max) {
-        index.set_boundary_order(parquet::basic::BoundaryOrder::ASCENDING);
-    }
-    Ok(Some(index.build()?))
 }

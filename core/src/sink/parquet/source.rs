@@ -95,8 +95,9 @@ pub(super) trait Source {
     /// Adds strings to a block, which must have room for them.
     fn load<'a>(&'a self, range: Range<usize>, block: &mut Block<'a>);
 
-    /// Whether all strings of a range are the one of a view; may say no where that cannot be told at a glance.
-    fn uniform(&self, range: Range<usize>, view: u128) -> bool;
+    /// How many strings at the start of a range are the one of a view; may say none where that cannot be told at a
+    /// glance.
+    fn run(&self, range: Range<usize>, view: u128) -> usize;
 
     /// How many bytes the strings of a range have together.
     fn total(&self, range: Range<usize>) -> usize;
@@ -121,8 +122,12 @@ impl<T: ByteViewType + ?Sized> Source for GenericByteViewArray<T> {
     }
 
     #[inline(always)]
-    fn uniform(&self, range: Range<usize>, view: u128) -> bool {
-        self.views()[range].iter().fold(0, |difference, other| difference | (other ^ view)) == 0
+    fn run(&self, range: Range<usize>, view: u128) -> usize {
+        let (groups, rest) = self.views()[range].as_chunks::<8>();
+        let same = |group: &&[u128; 8]| group.iter().fold(0, |all, other| all | (other ^ view)) == 0;
+        let whole = groups.iter().take_while(same).count();
+        let next = groups.get(whole).map_or(rest, |group| &group[..]);
+        8 * whole + next.iter().take_while(|&&other| other == view).count()
     }
 
     #[inline(always)]
@@ -148,8 +153,8 @@ impl<T: ByteArrayType<Offset = i32>> Source for GenericByteArray<T> {
     }
 
     #[inline(always)]
-    fn uniform(&self, _: Range<usize>, _: u128) -> bool {
-        false
+    fn run(&self, _: Range<usize>, _: u128) -> usize {
+        0
     }
 
     #[inline(always)]

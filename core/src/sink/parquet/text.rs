@@ -39,6 +39,8 @@ pub(super) struct Text {
     bounds: TextBounds,
 }
 
+/// So many of the same short string are a run.
+const RUN: usize = 8;
 /// No view has this length.
 const NO_VIEW: u128 = u128::MAX;
 
@@ -89,14 +91,18 @@ impl Text {
         }
         let mut at = range.start;
         while at < range.end {
-            let part = at..(at + BLOCK - block.len()).min(range.end);
-            at = part.end;
-            if block.len() == 0 && source.uniform(part.clone(), self.last.0) {
-                self.ids.resize(self.ids.len() + part.len(), self.last.1);
-                continue;
+            let mut room = BLOCK - block.len();
+            let run = if room == BLOCK { source.run(at..range.end, self.last.0) } else { 0 };
+            if run >= RUN {
+                self.ids.resize(self.ids.len() + run, self.last.1);
+                at += run;
+                // No more is looked up than what interrupts the run; it probably goes on.
+                room = RUN;
             }
+            let part = at..(at + room).min(range.end);
+            at = part.end;
             source.load(part, block);
-            if block.len() == BLOCK {
+            if run >= RUN || block.len() == BLOCK {
                 self.flush(block);
             }
         }
