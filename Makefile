@@ -17,7 +17,8 @@ fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
 
 lint: ## What CI says about style
-	$(CARGO) fmt --check && $(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@tests/python.sh lint
 
 docs: ## The crate's documentation and docs/cli.md
