@@ -16,16 +16,20 @@ use crate::simd::{BLOCK, Backend};
 pub fn index_only(backend: Backend, log: &[u8]) -> usize {
     let mut index = Index::default();
     let mut found = 0;
-    // The index looks one byte further than it is told, for a newline behind an unterminated line.
+    let mut fill = |padded: &[u8], length| {
+        index.fill(backend, padded, length);
+        // The first place stands for the newline before the chunk.
+        found += index.hits.at().len() - 1;
+    };
     let (chunks, rest) = log.split_at(log.len() / BLOCK * BLOCK);
     for chunk in chunks.chunks(ParseOptions::CHUNK) {
-        index.fill(backend, chunk, chunk.len() - 1);
-        found += index.hits.at().len();
+        // The index looks one byte further than it is told, for a newline behind an unterminated line.
+        fill(chunk, chunk.len() - 1);
     }
     let mut padded = [0; 2 * BLOCK];
     padded[..rest.len()].copy_from_slice(rest);
-    index.fill(backend, &padded, rest.len());
-    found + index.hits.at().len()
+    fill(&padded, rest.len());
+    found
 }
 
 /// Parses a log to batches that are dropped as they come; gives how many rows they had. Each chunk is copied first, as

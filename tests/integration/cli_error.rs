@@ -61,7 +61,7 @@ fn a_file_that_may_not_be_read() {
 fn inputs_that_are_no_logs() {
     let place = Place::new();
     place.write("prose.log", "It was a dark and stormy night;\nthe rain fell in torrents.\n");
-    place.write("binary.log", (0..4096_u32).map(|n| (n * 7919 >> 3) as u8).collect::<Vec<u8>>());
+    place.write("binary.log", (0..4096_u32).map(|n| ((n * 7919) >> 3) as u8).collect::<Vec<u8>>());
     place.write("wide.log", b"\xff\xfeh\0 \0-\0 \0-\0\n\0");
     fails(&place, &["convert", "prose.log", "-o", "o.csv"], &["prose.log", "dark and stormy", "--format"]);
     fails(&place, &["convert", "prose.log", "-o", "o.csv", "--format", "common"], &["dark and stormy"]);

@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use nasalogs::field::text::escape_control;
 
 const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[1;33m";
 const CYAN: &str = "\x1b[36m";
 const RESET: &str = "\x1b[0m";
 
@@ -17,11 +16,6 @@ pub fn error(text: &str) {
 /// What to do about it, on a line of its own.
 pub fn hint(text: &str) {
     line("hint:", CYAN, text);
-}
-
-/// Something to know that stops nothing.
-pub fn warning(text: &str) {
-    line("nasalogs: warning:", YELLOW, text);
 }
 
 /// A line without a mark.

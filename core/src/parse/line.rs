@@ -216,8 +216,12 @@ impl LineParser {
         let step = &self.steps[index];
         let rest = &line[at..];
         let length = match step.kind {
-            _ if step.end.is_empty() => rest.len(),
             FieldKind::ClfTime => return self.clf_time(line, at, index, spans),
+            // Text at the end of a line is all that is left of it; a number there is one word.
+            kind if step.end.is_empty() => match kind {
+                FieldKind::Text | FieldKind::User | FieldKind::Request | FieldKind::Target => rest.len(),
+                _ => memchr(b' ', rest).unwrap_or(rest.len()),
+            },
             FieldKind::User => match self.user(rest, index) {
                 Some(length) => length,
                 None => return Failure::new(index, RejectReason::MissingField),
@@ -228,7 +232,8 @@ impl LineParser {
             _ => memchr(step.end[0], rest).unwrap_or(rest.len()),
         };
         if let Some(reason) = judge(step.kind, step.width, &rest[..length]) {
-            return Failure::new(index, reason);
+            let missing = rest.is_empty();
+            return Failure::new(index, if missing { RejectReason::MissingField } else { reason });
         }
         spans[index] = Span::new(at, at + length);
         let next = self.literal(line, at + length, index);
@@ -252,12 +257,15 @@ impl LineParser {
 
     fn clf_time(&self, line: &[u8], at: usize, index: usize, spans: &mut [Span]) -> Result<usize, Failure> {
         let rest = &line[at..];
-        let close = self.steps[index].end[0];
-        if rest.len() <= time::CLF_LEN && memchr(close, rest).is_none() {
+        let close = self.steps[index].end.first();
+        // Of a line that ends within the time, or before what closes it, the time is not wrong but missing.
+        let least = time::CLF_LEN + usize::from(close.is_some());
+        if rest.len() < least && close.is_none_or(|&close| memchr(close, rest).is_none()) {
             return Failure::new(index, RejectReason::MissingField);
         }
         let end = at + time::CLF_LEN;
-        if line.get(end) != Some(&close) || time::clf(&line[at..end]).is_none() {
+        let closed = line.get(end) == close || close.is_none();
+        if !closed || line.get(at..end).and_then(time::clf).is_none() {
             return Failure::new(index, RejectReason::BadTimestamp);
         }
         spans[index] = Span::new(at, end);
