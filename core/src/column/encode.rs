@@ -15,10 +15,12 @@ use super::matrix::{Matrix, Row};
 use super::text::TextColumn;
 use crate::field::text;
 use crate::options::{Encoding, StringType};
+use crate::simd::Backend;
 
 /// Makes arrays of the texts of one chunk.
 #[derive(Debug)]
 pub(crate) struct Encoder {
+    backend: Backend,
     chunk: Buffer,
     encoding: Encoding,
     strings: StringType,
@@ -28,10 +30,16 @@ pub(crate) struct Encoder {
 
 impl Encoder {
     /// Looks at the lines of a chunk, whose bytes are the matrix's.
-    pub(crate) fn new(chunk: &Buffer, matrix: Matrix<'_>, encoding: Encoding, strings: StringType) -> Self {
+    pub(crate) fn new(
+        backend: Backend,
+        chunk: &Buffer,
+        matrix: Matrix<'_>,
+        encoding: Encoding,
+        strings: StringType,
+    ) -> Self {
         let plain = matrix.is_ascii() || encoding == Encoding::Binary;
         let odd = if plain { Vec::new() } else { odd_rows(matrix, encoding) };
-        Self { chunk: chunk.clone(), encoding, strings, odd }
+        Self { backend, chunk: chunk.clone(), encoding, strings, odd }
     }
 
     /// The array of a column that was filled from this chunk.
@@ -45,7 +53,7 @@ impl Encoder {
         if !side.is_empty() {
             buffers.push(Buffer::from_vec(side));
         }
-        let (views, nulls) = column.into_parts();
+        let (views, nulls) = column.into_parts(self.backend);
         // SAFETY: `fill` and `change` made every view to lie within its buffer, inline ones padded with zeros. Each
         // text is UTF-8: a part, from between characters to between characters, of a line that is UTF-8; all others,
         // in the odd rows and where `fill` saw a cut, were checked, and written anew where they were not.
@@ -55,7 +63,7 @@ impl Encoder {
 
     /// The array of a column of bytes.
     pub(crate) fn finish_binary(&self, column: TextColumn) -> ArrayRef {
-        let (views, nulls) = column.into_parts();
+        let (views, nulls) = column.into_parts(self.backend);
         // SAFETY: `fill` made every view to lie within the chunk, inline ones padded with zeros.
         let array = unsafe { BinaryViewArray::new_unchecked(views, vec![self.chunk.clone()], nulls) };
         self.laid_out(array.gc_if(self.strings), &DataType::Binary)
@@ -123,7 +131,7 @@ mod tests {
     use arrow::array::{Array, AsArray};
 
     use super::super::matrix::Edge;
-    use super::super::text::{View, fill};
+    use super::super::text::{View, fill, fill_all};
     use super::*;
 
     const START: Edge = Edge { at: Edge::BEFORE, delta: 1 };
@@ -160,10 +168,11 @@ mod tests {
 
         fn array(&self, encoding: Encoding) -> ArrayRef {
             let matrix = self.matrix();
-            let [column] = fill(matrix, START, END, |row, start, end| {
+            let [column] = fill_all(matrix, START, END, |matrix, row, start, end| {
                 [matrix.text_if(row, start, end, row.number % 5 != 4)]
             });
-            let array = Encoder::new(&self.chunk, matrix, encoding, StringType::View).finish(column);
+            let array =
+                Encoder::new(Backend::best(), &self.chunk, matrix, encoding, StringType::View).finish(column);
             array.to_data().validate_full().unwrap();
             array
         }
@@ -184,10 +193,11 @@ mod tests {
     #[test]
     fn texts_from_elsewhere() {
         let lines = Lines::new(&[b"", b""]);
-        let columns = fill(lines.matrix(), START, END, |_, _, _| {
+        let columns = fill_all(lines.matrix(), START, END, |_, _, _, _| {
             [View::constant("GET"), View::eight(u64::from_le_bytes(*b"HTTP/1.0")).unwrap(), View::NULL]
         });
-        let encoder = Encoder::new(&lines.chunk, lines.matrix(), Encoding::Escape, StringType::View);
+        let encoder =
+            Encoder::new(Backend::best(), &lines.chunk, lines.matrix(), Encoding::Escape, StringType::View);
         let arrays = columns.map(|column| encoder.finish(column));
         assert!(arrays.iter().all(|array| array.to_data().validate_full().is_ok()));
         assert_eq!(arrays[0].as_string_view().value(1), "GET");
@@ -214,11 +224,31 @@ mod tests {
         let lines = Lines::new(&["né, a text of some length".as_bytes(), b"plain"]);
         let matrix = lines.matrix();
         // Two bytes of the first line begin inside its second character.
-        let [column] =
-            fill(matrix, START, END, |row, start, end| [matrix.text(row, start + 2 - 2 * row.number, end)]);
-        let array = Encoder::new(&lines.chunk, matrix, Encoding::Escape, StringType::View).finish(column);
+        let [column] = fill_all(matrix, START, END, |matrix, row, start, end| {
+            [matrix.text(row, start + 2 - 2 * row.number, end)]
+        });
+        let array = Encoder::new(Backend::best(), &lines.chunk, matrix, Encoding::Escape, StringType::View)
+            .finish(column);
         array.to_data().validate_full().unwrap();
         assert_eq!(array.as_string_view().value(0), r"\xA9, a text of some length");
+    }
+
+    #[test]
+    fn unusual_rows_come_last_and_stand_in_their_place() {
+        let lines = Lines::new(&[b"usual", b"odd, and longer than twelve", b"usual too", "né".as_bytes()]);
+        let matrix = lines.matrix();
+        let [column] = fill(
+            matrix,
+            START,
+            END,
+            |matrix, row, start, end| (end - start < 10).then(|| [matrix.text(row, start, end)]),
+            |matrix, row, start, _| [matrix.text(row, start, start + 3)],
+        );
+        let array = Encoder::new(Backend::best(), &lines.chunk, matrix, Encoding::Escape, StringType::View)
+            .finish(column);
+        array.to_data().validate_full().unwrap();
+        let texts: Vec<&str> = array.as_string_view().iter().flatten().collect();
+        assert_eq!(texts, ["usual", "odd", "usual too", "né"]);
     }
 
     #[test]
@@ -233,6 +263,6 @@ mod tests {
     fn a_text_beyond_its_line_is_refused() {
         let lines = Lines::new(&[b"a", b"b"]);
         let matrix = lines.matrix();
-        let _ = fill(matrix, START, END, |row, start, end| [matrix.text(row, start, end + 1)]);
+        let _ = fill_all(matrix, START, END, |matrix, row, start, end| [matrix.text(row, start, end + 1)]);
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Matrix<'a> {
         self.ascii
     }
 
-    /// The same, with bytes that need not be text.
+    /// The same, with bytes that need not be text: what is not cut between characters does not matter.
     pub(crate) fn as_binary(self) -> Self {
         Self { ascii: true, ..self }
     }
@@ -88,6 +88,15 @@ impl<'a> Matrix<'a> {
     /// The rows.
     pub(crate) fn rows(&self) -> &'a [Row] {
         self.rows
+    }
+
+    /// A row by its number, with the places of two edges.
+    pub(crate) fn span(self, number: usize, start: Edge, end: Edge) -> (&'a Row, u32, u32) {
+        let row = &self.rows[number];
+        let place = |edge: Edge| {
+            self.places[row.first.wrapping_add(edge.at) as usize].wrapping_add_signed(edge.delta)
+        };
+        (row, place(start), place(end))
     }
 
     /// Each row with the places of two edges.

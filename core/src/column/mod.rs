@@ -11,15 +11,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, PrimitiveArray};
 use arrow::datatypes::ArrowPrimitiveType;
 
-/// A primitive column of values and one byte a row that tells whether the row is valid.
+use crate::simd::Backend;
+
+/// A primitive column of values and, where it has nulls, one byte a row that tells whether the row is valid.
 pub(crate) fn primitive<T: ArrowPrimitiveType>(
+    backend: Backend,
     values: Vec<T::Native>,
     valid: Option<&[u8]>,
-) -> PrimitiveArray<T> {
-    PrimitiveArray::new(values.into(), valid.and_then(validity::pack))
-}
-
-/// [`primitive`], shared.
-pub(crate) fn primitive_ref<T: ArrowPrimitiveType>(values: Vec<T::Native>, valid: Option<&[u8]>) -> ArrayRef {
-    Arc::new(primitive::<T>(values, valid))
+) -> ArrayRef {
+    let nulls = valid.and_then(|valid| validity::pack(backend, valid));
+    Arc::new(PrimitiveArray::<T>::new(values.into(), nulls))
 }

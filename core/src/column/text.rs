@@ -8,6 +8,7 @@ use arrow::buffer::{NullBuffer, ScalarBuffer};
 
 use super::matrix::{BEHIND, Edge, Matrix, Row};
 use super::validity;
+use crate::simd::Backend;
 
 /// The longest text that stands in its view.
 const INLINE: u32 = 12;
@@ -127,44 +128,110 @@ fn changed_view(text: &[u8], start: u32) -> u128 {
     result
 }
 
-/// Fills columns row by row: `views` gives one text for each, from a row and the places of two edges.
+/// Flags beside a row's validity in the first column, until they have been dealt with: the row is not filled yet; one of
+/// its texts may be cut inside a character.
+const UNFILLED: u8 = 2;
+const CUT: u8 = 4;
+
+/// Fills columns row by row: `usual` gives one text for each, from a row and the places of two edges. Where it gives
+/// none, `other` is asked when all other rows are done: the loop over the usual rows calls nothing and keeps what it
+/// needs in registers.
 #[inline(always)]
 pub(crate) fn fill<const N: usize>(
     matrix: Matrix<'_>,
     start: Edge,
     end: Edge,
-    mut views: impl FnMut(&Row, u32, u32) -> [View; N],
+    usual: impl Fn(&Matrix<'_>, &Row, u32, u32) -> Option<[View; N]>,
+    other: impl Fn(&Matrix<'_>, &Row, u32, u32) -> [View; N],
 ) -> [TextColumn; N] {
     let rows = matrix.rows().len();
-    let mut cut = Vec::new();
     let mut columns: [TextColumn; N] = std::array::from_fn(|_| TextColumn {
         views: Vec::with_capacity(rows),
         valid: Vec::with_capacity(rows),
         cut: Vec::new(),
     });
-    let ends = columns.each_mut().map(|column| (column.views.as_mut_ptr(), column.valid.as_mut_ptr()));
-    for (number, (row, start, end)) in matrix.spans(start, end).enumerate() {
-        let views = views(row, start, end);
-        for column in 0..N {
-            // SAFETY: there are as many spans as rows, the capacity of both arrays.
-            unsafe {
-                ends[column].0.add(number).write(views[column].bits);
-                ends[column].1.add(number).write(u8::from(views[column].valid));
+    fill_rows(matrix, start, end, usual, &mut columns);
+    let marked: Vec<u32> =
+        (0..).zip(&columns[0].valid).filter(|(_, flags)| **flags > 1).map(|(row, _)| row).collect();
+    let mut cut = Vec::new();
+    for number in marked {
+        let row = number as usize;
+        let flags = std::mem::replace(&mut columns[0].valid[row], 0);
+        let mut is_cut = flags & CUT != 0;
+        if flags & UNFILLED != 0 {
+            let (line, start, end) = matrix.span(row, start, end);
+            let views = other(&matrix, line, start, end);
+            for (column, view) in columns.iter_mut().zip(views) {
+                column.views[row] = view.bits;
+                column.valid[row] = u8::from(view.valid);
+                is_cut |= view.cut;
             }
+        } else {
+            columns[0].valid[row] = flags & 1;
         }
-        if !matrix.is_ascii() && views.iter().any(|view| view.cut) {
-            cut.push(number as u32);
+        if is_cut {
+            cut.push(number);
         }
     }
     for column in &mut columns {
+        column.cut.clone_from(&cut);
+    }
+    columns
+}
+
+#[inline(always)]
+fn fill_rows<const N: usize>(
+    matrix: Matrix<'_>,
+    start: Edge,
+    end: Edge,
+    usual: impl Fn(&Matrix<'_>, &Row, u32, u32) -> Option<[View; N]>,
+    columns: &mut [TextColumn; N],
+) {
+    let rows = matrix.rows().len();
+    let ends = columns.each_mut().map(|column| {
+        assert!(column.views.capacity() >= rows && column.valid.capacity() >= rows);
+        (column.views.as_mut_ptr(), column.valid.as_mut_ptr())
+    });
+    for (number, (row, start, end)) in matrix.spans(start, end).enumerate() {
+        let usual = usual(&matrix, row, start, end);
+        let views = usual.unwrap_or([View::NULL; N]);
+        // SAFETY: there are as many spans as rows, and both arrays of each column have that capacity.
+        unsafe {
+            for column in 0..N {
+                ends[column].0.add(number).write(views[column].bits);
+                ends[column].1.add(number).write(u8::from(views[column].valid));
+            }
+            if usual.is_none() {
+                ends[0].1.add(number).write(UNFILLED);
+            } else if !matrix.is_ascii() && views.iter().any(|view| view.cut) {
+                ends[0].1.add(number).write(CUT | u8::from(views[0].valid));
+            }
+        }
+    }
+    for column in columns {
         // SAFETY: the loop wrote every entry of both arrays up to `rows`.
         unsafe {
             column.views.set_len(rows);
             column.valid.set_len(rows);
         }
-        column.cut.clone_from(&cut);
     }
-    columns
+}
+
+/// Fills columns whose texts are all found in the same way.
+#[inline(always)]
+pub(crate) fn fill_all<const N: usize>(
+    matrix: Matrix<'_>,
+    start: Edge,
+    end: Edge,
+    views: impl Fn(&Matrix<'_>, &Row, u32, u32) -> [View; N],
+) -> [TextColumn; N] {
+    fill(
+        matrix,
+        start,
+        end,
+        |matrix, row, start, end| Some(views(matrix, row, start, end)),
+        |_, _, _, _| [View::NULL; N],
+    )
 }
 
 impl TextColumn {
@@ -207,8 +274,8 @@ impl TextColumn {
 
     /// The views, each of which lies in the chunk, or in the buffer that [`TextColumn::change`] appended to, and the
     /// nulls.
-    pub(super) fn into_parts(self) -> (ScalarBuffer<u128>, Option<NullBuffer>) {
-        let nulls = validity::pack(&self.valid);
+    pub(super) fn into_parts(self, backend: Backend) -> (ScalarBuffer<u128>, Option<NullBuffer>) {
+        let nulls = validity::pack(backend, &self.valid);
         (ScalarBuffer::from(self.views), nulls)
     }
 }

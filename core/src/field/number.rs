@@ -96,6 +96,18 @@ pub(crate) fn short_digits(word: u64, len: u32) -> Option<i64> {
     Some(eight as i64)
 }
 
+/// What [`status`] gives for the first three of four bytes.
+#[inline(always)]
+pub(crate) fn three_digits(word: u32) -> Option<i16> {
+    let digits = (word ^ 0x0030_3030) & 0x00FF_FFFF;
+    if (digits | digits.wrapping_add(0x0076_7676)) & 0x0080_8080 != 0 {
+        return None;
+    }
+    // The second byte of the product is the first digit times ten, and the second.
+    let tens = digits.wrapping_mul(10) + (digits >> 8);
+    Some(((tens & 0xFF) * 10 + (digits >> 16)) as i16)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +142,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn three_digits_equals_status(text in proptest::array::uniform4(prop_oneof![9 => b'0'..=b'9', 1 => any::<u8>()])) {
+            prop_assert_eq!(three_digits(u32::from_le_bytes(text)), status(&text[..3]));
+        }
+
         #[test]
         fn short_digits_equals_bytes(text in proptest::collection::vec(prop_oneof![9 => b'0'..=b'9', 1 => any::<u8>()], 1..=8), tail in any::<u64>()) {
             let mut word = tail.to_le_bytes();

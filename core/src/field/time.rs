@@ -213,21 +213,22 @@ pub fn epoch(text: &[u8], digits: u8) -> Option<i64> {
     Some(if negative { -ms } else { ms }).filter(|ms| YEARS.contains(ms))
 }
 
-/// Remembers the last date and the last offset: neighbouring lines of a log nearly always share them, and then only
-/// `HH:MM:SS` is left to read.
+/// Remembers the last minute and the last offset: neighbouring lines of a log mostly share them, and then only the
+/// seconds are left to read.
 #[derive(Debug, Clone)]
 pub(crate) struct ClfCache {
-    date: (u64, u32),
-    zone: u64,
-    /// The date's midnight in that zone, in milliseconds UTC.
+    /// `dd/Mon/yyyy:HH:MM:`, as two words and two bytes, and ` +hhmm`. No text has zeros at the places of digits.
+    key: (u64, u64, u16, u64),
+    /// The minute's start, in milliseconds UTC.
+    minute: i64,
+    /// The date's midnight in that zone, likewise.
     midnight: i64,
     tz_offset: i16,
 }
 
 impl Default for ClfCache {
     fn default() -> Self {
-        // No text has these bytes at the places of digits.
-        Self { date: (0, 0), zone: 0, midnight: 0, tz_offset: 0 }
+        Self { key: (0, 0, 0, 0), minute: 0, midnight: 0, tz_offset: 0 }
     }
 }
 
@@ -236,50 +237,63 @@ impl ClfCache {
     #[inline(always)]
     pub(crate) fn parse(&mut self, text: &[u8; CLF_LEN]) -> Option<Instant> {
         let word = |at: usize| u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"));
-        let date = (word(0), u32::from_le_bytes(text[8..12].try_into().expect("four bytes")));
-        let zone = word(18) >> 16;
-        if date != self.date || zone != self.zone {
-            return self.miss(text, date, zone);
+        let tail = word(18);
+        let key = (word(0), word(8), u16::from_le_bytes([text[16], text[17]]), tail >> 16);
+        let differ = (key.0 ^ self.key.0)
+            | (key.1 ^ self.key.1)
+            | u64::from(key.2 ^ self.key.2)
+            | (key.3 ^ self.key.3);
+        let second = tail as u32 & 0xFFFF ^ 0x3030;
+        // The second is 00 to 59: adding this sets the high bit of a first digit above 5 or a second above 9.
+        let odd = (second | (second + 0x767A)) & 0x8080;
+        if differ | u64::from(odd) != 0 {
+            return self.miss(text, key);
         }
-        let seconds = seconds_of_day(word(12))?;
-        Some(Instant { ms: self.midnight + i64::from(seconds) * 1000, tz_offset: self.tz_offset })
+        let second = (second & 0xFF) * 10 + (second >> 8);
+        Some(Instant { ms: self.minute + i64::from(second * 1000), tz_offset: self.tz_offset })
     }
 
+    /// Another minute, mostly of the same day.
     #[cold]
-    fn miss(&mut self, text: &[u8; CLF_LEN], date: (u64, u32), zone: u64) -> Option<Instant> {
+    #[inline(never)]
+    fn miss(&mut self, text: &[u8; CLF_LEN], key: (u64, u64, u16, u64)) -> Option<Instant> {
+        const DATE: u64 = 0xFFFF_FFFF;
+        let same_day = key.0 == self.key.0 && (key.1 ^ self.key.1) & DATE == 0 && key.3 == self.key.3;
+        if same_day {
+            let clock: [u8; 8] = text[12..20].try_into().ok()?;
+            if let Some(ms) = usual_time(u64::from_le_bytes(clock)) {
+                self.key = key;
+                self.minute = self.midnight + i64::from(ms / 60_000 * 60_000);
+                return Some(Instant { ms: self.midnight + i64::from(ms), tz_offset: self.tz_offset });
+            }
+        }
         let instant = clf(text)?;
-        let seconds = seconds_of_day(u64::from_le_bytes(text[12..20].try_into().ok()?))?;
+        let clock = |at| digits::<2>(text, at).map(i64::from);
+        let (hour, minute, second) = (clock(12)?, clock(15)?, clock(18)?);
         // At the edges of the calendar every line is judged on its own: a day can be half in range.
         if (YEARS.start + 2 * DAY_MS..YEARS.end - 2 * DAY_MS).contains(&instant.ms) {
-            *self = Self {
-                date,
-                zone,
-                midnight: instant.ms - i64::from(seconds) * 1000,
-                tz_offset: instant.tz_offset,
-            };
+            let start = instant.ms - second * 1000;
+            let midnight = start - (hour * 60 + minute) * 60_000;
+            *self = Self { key, minute: start, midnight, tz_offset: instant.tz_offset };
         }
         Some(instant)
     }
 }
 
-/// Seconds since midnight of the eight bytes `HH:MM:SS`, first byte lowest; hours to 23, minutes to 59, seconds to 60.
-#[inline(always)]
-fn seconds_of_day(word: u64) -> Option<u32> {
+/// Milliseconds since midnight of the eight bytes `HH:MM:SS`, first byte lowest; none for a leap second or nonsense.
+fn usual_time(word: u64) -> Option<u32> {
     // Digits become 0-9, colons 0.
     let fields = word ^ 0x3030_3A30_303A_3030;
-    // Adding this sets the high bit of a digit above 9 and of a separator above 0; the high bits that were set already
-    // are taken from the word itself, so that no byte carries into the next.
-    let above = (fields & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7F76_767F_7676;
-    if (fields | above) & 0x8080_8080_8080_8080 != 0 {
-        return None;
-    }
-    // Each pair of digits meets in its second byte: bytes 1, 4 and 7.
+    // Adding this sets the high bit of a byte above what may stand there: 2, 9, 0 | 5, 9, 0 | 5, 9. High bits that were
+    // set already are taken from the word itself, so that no byte carries into the next.
+    let above = (fields & 0x7F7F_7F7F_7F7F_7F7F) + 0x767A_7F76_7A7F_767D;
+    // Each pair of digits meets in its first byte: bytes 0, 3 and 6.
     let pairs = fields.wrapping_mul(10) + (fields >> 8);
     let (hour, minute, second) = (pairs & 0xFF, pairs >> 24 & 0xFF, pairs >> 48 & 0xFF);
-    if hour > 23 || minute > 59 || second > 60 {
+    if (fields | above) & 0x8080_8080_8080_8080 != 0 || hour > 23 {
         return None;
     }
-    Some((hour * 3600 + minute * 60 + second) as u32)
+    Some((hour * 3_600_000 + minute * 60_000 + second * 1000) as u32)
 }
 
 #[cfg(test)]

@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{Int16Type, Int32Type, Int64Type, TimestampMillisecondType};
+use arrow::array::{ArrayRef, Int32Array, TimestampMillisecondArray};
+use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
 
 use crate::column::matrix::{Matrix, Row, window};
-use crate::column::text::{TextColumn, View, fill};
-use crate::column::{primitive, primitive_ref};
+use crate::column::primitive;
+use crate::column::text::{TextColumn, View, fill, fill_all};
 use crate::field::request;
 use crate::format::FieldKind;
 use crate::parse::line;
 use crate::parse::plan::PlannedField;
 use crate::parse::value::Values;
+use crate::simd::{Backend, Kernel, Simd};
 
 /// What the columns of a batch are built from.
 #[derive(Debug, Clone, Copy)]
@@ -29,75 +30,98 @@ pub(crate) enum Built {
     Text(TextColumn),
 }
 
-/// The columns of a field. `nullable` tells of each whether it can be null.
-pub(crate) fn columns(
+/// Builds the columns of a field.
+pub(crate) struct Build<'a> {
+    pub(crate) backend: Backend,
+    pub(crate) field: &'a PlannedField,
+    /// Whether they can be null.
+    pub(crate) nullable: bool,
+    pub(crate) values: Values,
+    pub(crate) source: Source<'a>,
+}
+
+impl Kernel for Build<'_> {
+    type Output = Vec<Built>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> Vec<Built> {
+        columns(self.backend, self.field, self.nullable, self.values, self.source)
+    }
+}
+
+#[inline(always)]
+fn columns(
+    backend: Backend,
     field: &PlannedField,
     nullable: bool,
     values: Values,
     source: Source<'_>,
 ) -> Vec<Built> {
     let bytes = source.matrix.bytes();
-    let is_dash = |start: u32, end: u32| end.wrapping_sub(start) == 1 && bytes[start as usize] == b'-';
+    let is_dash = |start: u32, end: u32| (end.wrapping_sub(start) == 1) & (bytes[start as usize] == b'-');
     match (field.kind, values) {
         (_, Values::Time(ms, tz)) => {
-            let time = primitive::<TimestampMillisecondType>(ms, None).with_timezone("UTC");
-            vec![Built::Array(Arc::new(time)), Built::Array(primitive_ref::<Int16Type>(tz, None))]
+            let time = TimestampMillisecondArray::new(ms.into(), None).with_timezone("UTC");
+            vec![Built::Array(Arc::new(time)), Built::Array(primitive::<Int16Type>(backend, tz, None))]
         }
         (_, Values::Int16(values, valid)) => {
-            vec![Built::Array(primitive_ref::<Int16Type>(values, Some(&valid)))]
+            vec![Built::Array(primitive::<Int16Type>(backend, values, Some(&valid)))]
         }
         (_, Values::Int32(values, valid)) => {
-            vec![Built::Array(primitive_ref::<Int32Type>(values, Some(&valid)))]
+            vec![Built::Array(primitive::<Int32Type>(backend, values, Some(&valid)))]
         }
         (_, Values::Int64(values, valid)) => {
-            vec![Built::Array(primitive_ref::<Int64Type>(values, Some(&valid)))]
+            vec![Built::Array(primitive::<Int64Type>(backend, values, Some(&valid)))]
         }
-        (FieldKind::Request, Values::None) => text(field, source, |row, start, end| {
-            let (method, target, protocol) =
-                usual_request(bytes, start, end).unwrap_or_else(|| any_request(source, row, start, end));
-            let [path, query] = split(source, row, target);
-            [method, path, query, protocol]
+        (FieldKind::Request, Values::None) => built(fill(
+            source.matrix,
+            field.start,
+            field.end,
+            |matrix, row, start, end| usual_request(matrix, source.marks, row, start, end),
+            |matrix, row, start, end| any_request(matrix, source.marks, row, start, end),
+        )),
+        (FieldKind::Target, Values::None) => text(field, source, |matrix, row, start, end| {
+            let valid = start < end && !is_dash(start, end);
+            split(matrix, source.marks, row, valid.then_some((start, end)))
         }),
-        (FieldKind::Target, Values::None) => text(field, source, |row, start, end| {
-            split(source, row, (start < end && !is_dash(start, end)).then_some((start, end)))
-        }),
-        (FieldKind::Query, Values::None) => text(field, source, |row, start, end| {
+        (FieldKind::Query, Values::None) => text(field, source, |matrix, row, start, end| {
             let valid = start < end && !is_dash(start, end);
             let mark = u32::from(valid && bytes[start as usize] == b'?');
-            [source.matrix.text_if(row, start + mark, end, valid)]
+            [matrix.text_if(row, start + mark, end, valid)]
         }),
         (FieldKind::VhostPort, Values::None) => {
-            let rows = source.matrix.rows().len();
-            let (mut ports, mut valid) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
-            let mut columns = text(field, source, |row, start, end| {
-                let (name, port) = line::vhost_port(&bytes[start as usize..end as usize]);
-                ports.push(port.unwrap_or(0));
-                valid.push(u8::from(port.is_some()));
-                [source.matrix.text(row, start, start + name.len() as u32)]
+            let parts = |start: u32, end: u32| line::vhost_port(&bytes[start as usize..end as usize]);
+            let mut columns = text(field, source, |matrix, row, start, end| {
+                [matrix.text(row, start, start + parts(start, end).0.len() as u32)]
             });
-            columns.push(Built::Array(primitive_ref::<Int32Type>(ports, Some(&valid))));
+            let ports =
+                source.matrix.spans(field.start, field.end).map(|(_, start, end)| parts(start, end).1);
+            columns.push(Built::Array(Arc::new(Int32Array::from_iter(ports))));
             columns
         }
         // Identities and users are hardly ever logged: one look at all rows saves the work on each.
         (_, Values::None) if nullable && !field.quoted && source.all(field, is_dash) => {
             vec![Built::Text(TextColumn::nulls(source.matrix.rows().len()))]
         }
-        (FieldKind::User, Values::None) => text(field, source, |row, start, end| {
+        (FieldKind::User, Values::None) => text(field, source, |matrix, row, start, end| {
             let empty = end - start == 2 && *b"\"\"" == bytes[start as usize..end as usize];
-            let end = if empty { start } else { end };
-            [source.matrix.text_if(row, start, end, !is_dash(start, end))]
+            [matrix.text_if(row, start, if empty { start } else { end }, !is_dash(start, end))]
         }),
-        (_, Values::None) => text(field, source, |row, start, end| {
-            [source.matrix.text_if(row, start, end, !(nullable && is_dash(start, end)))]
+        (_, Values::None) => text(field, source, |matrix, row, start, end| {
+            [matrix.text_if(row, start, end, !(nullable && is_dash(start, end)))]
         }),
     }
 }
 
 impl Source<'_> {
-    /// Whether something holds for a field of all rows.
+    /// Whether something holds for a field of all rows. No row is skipped, so that nothing has to be predicted.
     #[inline(always)]
     fn all(&self, field: &PlannedField, holds: impl Fn(u32, u32) -> bool) -> bool {
-        self.matrix.spans(field.start, field.end).all(|(_, start, end)| holds(start, end))
+        let mut all = true;
+        for (_, start, end) in self.matrix.spans(field.start, field.end) {
+            all &= holds(start, end);
+        }
+        all
     }
 }
 
@@ -106,30 +130,32 @@ impl Source<'_> {
 fn text<const N: usize>(
     field: &PlannedField,
     source: Source<'_>,
-    views: impl FnMut(&Row, u32, u32) -> [View; N],
+    views: impl Fn(&Matrix<'_>, &Row, u32, u32) -> [View; N],
 ) -> Vec<Built> {
-    fill(source.matrix, field.start, field.end, views).into_iter().map(Built::Text).collect()
+    built(fill_all(source.matrix, field.start, field.end, views))
 }
 
-/// A method, where the target is, and a protocol.
-type Request = (View, Option<(u32, u32)>, View);
+fn built<const N: usize>(columns: [TextColumn; N]) -> Vec<Built> {
+    columns.into_iter().map(Built::Text).collect()
+}
 
-/// The parts of a request of the usual form, in a few comparisons: `GET`, `POST` or `HEAD`, one blank, a target
-/// without blanks at its ends, one blank, `HTTP/` and three characters.
+/// Method, path, query and protocol of a request of the usual form, in a few comparisons: `GET`, `POST` or `HEAD`, one
+/// blank, a target without blanks at its ends, one blank, `HTTP/` and three characters.
 #[inline(always)]
-fn usual_request(bytes: &[u8], start: u32, end: u32) -> Option<Request> {
+fn usual_request(matrix: &Matrix<'_>, marks: &[u64], row: &Row, start: u32, end: u32) -> Option<[View; 4]> {
     const PREFIX: u64 = 0xFF_FFFF_FFFF;
     const HTTP: u64 = u64::from_le_bytes(*b"HTTP/\0\0\0");
+    let bytes = matrix.bytes();
     // The shortest is `GET / HTTP/1.0`.
-    if end - start < 14 {
+    if end.wrapping_sub(start) < 14 {
         return None;
     }
     let tail: &[u8; 10] = window(bytes, end - 10)?;
     let head: &[u8; 6] = window(bytes, start)?;
     let protocol =
         u64::from_le_bytes([tail[2], tail[3], tail[4], tail[5], tail[6], tail[7], tail[8], tail[9]]);
-    let version = [tail[7], tail[8], tail[9]];
-    if protocol & PREFIX != HTTP || tail[1] != b' ' || tail[0] == b' ' || version.contains(&b' ') {
+    if protocol & PREFIX != HTTP || tail[1] != b' ' || tail[0] == b' ' || has_blank(tail[7], tail[8], tail[9])
+    {
         return None;
     }
     let (method, length) = match u32::from_le_bytes([head[0], head[1], head[2], head[3]]) {
@@ -143,18 +169,25 @@ fn usual_request(bytes: &[u8], start: u32, end: u32) -> Option<Request> {
         _ => return None,
     };
     let (from, to) = (start + length + 1, end - 9);
-    // `POST HTTP/1.0` and two blanks in a row are for the careful way.
+    // `POST HTTP/1.0` and two blanks in a row are unusual.
     if from >= to || bytes[from as usize] == b' ' {
         return None;
     }
-    Some((method, Some((from, to)), View::eight(protocol)?))
+    let [path, query] = split(matrix, marks, row, Some((from, to)));
+    Some([method, path, query, View::eight(protocol)?])
 }
 
-/// The parts of any request.
+/// Compared one by one: `contains` would call a search for these three.
+#[inline(always)]
+fn has_blank(a: u8, b: u8, c: u8) -> bool {
+    (a == b' ') | (b == b' ') | (c == b' ')
+}
+
+/// Method, path, query and protocol of any request.
 #[cold]
 #[inline(never)]
-fn any_request(source: Source<'_>, row: &Row, start: u32, end: u32) -> Request {
-    let text = &source.matrix.bytes()[start as usize..end as usize];
+fn any_request(matrix: &Matrix<'_>, marks: &[u64], row: &Row, start: u32, end: u32) -> [View; 4] {
+    let text = &matrix.bytes()[start as usize..end as usize];
     let parts = request::split(text);
     // The parts are slices of the text: where they start is the distance of the pointers.
     let span = |part: &[u8]| {
@@ -162,22 +195,23 @@ fn any_request(source: Source<'_>, row: &Row, start: u32, end: u32) -> Request {
         (from, from + part.len() as u32)
     };
     let view = |part: Option<&[u8]>| match part.map(span) {
-        Some((start, end)) => source.matrix.text(row, start, end),
+        Some((start, end)) => matrix.text(row, start, end),
         None => View::NULL,
     };
-    (view(parts.method), parts.target.map(span), view(parts.protocol))
+    let [path, query] = split(matrix, marks, row, parts.target.map(span));
+    [view(parts.method), path, query, view(parts.protocol)]
 }
 
 /// Path and query of a target, split at its first `?`, which the bitmap of question marks tells.
 #[inline(always)]
-fn split(source: Source<'_>, row: &Row, target: Option<(u32, u32)>) -> [View; 2] {
+fn split(matrix: &Matrix<'_>, marks: &[u64], row: &Row, target: Option<(u32, u32)>) -> [View; 2] {
     let Some((start, end)) = target else { return [View::NULL; 2] };
-    let mark = first_mark(source.marks, start, end);
-    let path = source.matrix.text(row, start, mark);
+    let mark = first_mark(marks, start, end);
+    let path = matrix.text(row, start, mark);
     if mark == end {
         return [path, View::NULL];
     }
-    [path, source.matrix.text(row, mark + 1, end)]
+    [path, matrix.text(row, mark + 1, end)]
 }
 
 /// The place of the first `?` of a range, or its end. The bitmap has a word more than the range needs.

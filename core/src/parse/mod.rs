@@ -18,7 +18,7 @@ use arrow::datatypes::SchemaRef;
 use crate::chunk::Chunk;
 use crate::column::encode::{self, Encoder};
 use crate::column::matrix::{Edge, Matrix, Row};
-use crate::column::text::fill;
+use crate::column::text::fill_all;
 use crate::field::time::ClfCache;
 use crate::format::LogFormat;
 use crate::index::Index;
@@ -27,11 +27,11 @@ use crate::reject::{RejectCounts, RejectEntry, RejectReason, Rejects};
 use crate::schema;
 use crate::simd::Backend;
 
-use build::{Built, Source};
+use build::{Build, Built, Source};
 use line::{LineParser, Span};
 use plan::Plan;
-use rows::Shape;
-use value::Values;
+use rows::{Find, Shape};
+use value::{Read, Values};
 
 /// What a chunk gave.
 #[derive(Debug)]
@@ -161,7 +161,8 @@ impl Job {
         let Scratch { index, rows, slow, .. } = scratch;
         (rows.clear(), slow.clear()).0;
         index.fill(self.backend, bytes, chunk.length);
-        rows::find(&self.shape, &mut index.hits, bytes, self.max_line, rows, slow);
+        let (shape, hits, max_line) = (&self.shape, &mut index.hits, self.max_line);
+        self.backend.run(Find { shape, hits, bytes, max_line, rows, slow });
         state.lines = rows.len() as u64;
         let values = self.values(chunk, scratch, &mut state);
         let source = Source { matrix: self.matrix(chunk, scratch), marks: &scratch.index.marks };
@@ -183,9 +184,15 @@ impl Job {
         let matrix = self.matrix(chunk, scratch);
         let mut values: Vec<Values> =
             fields.iter().map(|field| Values::new(field, matrix.rows().len())).collect();
-        for (field, values) in fields.iter().zip(&mut values) {
-            values.read(field, matrix, 0, &mut cache, &mut slow);
-        }
+        let (cache_in, slow_in) = (&mut cache, &mut slow);
+        self.backend.run(Read {
+            fields,
+            values: &mut values,
+            matrix,
+            from: 0,
+            cache: cache_in,
+            slow: slow_in,
+        });
         // A line can be odd in its shape and in several fields.
         slow.sort_unstable();
         slow.dedup();
@@ -220,9 +227,8 @@ impl Job {
                     let row = &rows[number..=number];
                     let matrix = Matrix::new(&chunk.padded, index.ascii, row, places, self.plan.stride);
                     let mut wrong = Vec::new();
-                    for (field, values) in self.plan.fields.iter().zip(&mut *values) {
-                        values.read(field, matrix, number, cache, &mut wrong);
-                    }
+                    let (fields, slow) = (&self.plan.fields, &mut wrong);
+                    Backend::Scalar.run(Read { fields, values, matrix, from: number, cache, slow });
                     debug_assert!(wrong.is_empty(), "the careful parser judged the fields");
                 }
                 Line::Blank => {
@@ -263,12 +269,15 @@ impl Job {
 
     /// Builds the wanted columns.
     fn batch(&self, chunk: &Chunk, source: Source<'_>, values: Vec<Values>) -> RecordBatch {
-        let encoder = Encoder::new(&chunk.padded, source.matrix, self.encoding, self.strings);
+        let encoder = Encoder::new(self.backend, &chunk.padded, source.matrix, self.encoding, self.strings);
         let mut built: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(values.len());
         for (index, values) in values.into_iter().enumerate() {
             let wanted = &self.wanted[index];
             let columns = if wanted.contains(&true) {
-                build::columns(&self.plan.fields[index], self.nullable[index], values, source)
+                {
+                    let (field, nullable) = (&self.plan.fields[index], self.nullable[index]);
+                    self.backend.run(Build { backend: self.backend, field, nullable, values, source })
+                }
             } else {
                 Vec::new()
             };
@@ -309,7 +318,9 @@ impl Job {
             Origin::Raw => {
                 let matrix = source.matrix.as_binary();
                 let before = Edge { at: Edge::BEFORE, delta: 1 };
-                let [raw] = fill(matrix, before, before, |row, _, _| [matrix.text(row, row.start, row.end)]);
+                let [raw] = fill_all(matrix, before, before, |matrix, row, _, _| {
+                    [matrix.text(row, row.start, row.end)]
+                });
                 encoder.finish_binary(raw)
             }
             Origin::File | Origin::Field { .. } | Origin::Null => {

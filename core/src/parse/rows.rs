@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use crate::column::matrix::Row;
 use crate::parse::plan::{Check, MAX_STRIDE, Plan};
-use crate::simd::Hits;
+use crate::simd::{Hits, Kernel, Simd};
 
 /// The shape of a plan's lines, laid out for comparing many bytes and distances at a time.
 #[derive(Debug, Clone)]
@@ -13,8 +13,10 @@ pub(crate) struct Shape {
     pattern: Vec<u8>,
     /// The pattern's bytes, and which of them count.
     kinds: [(u128, u128); MAX_STRIDE / 16],
-    /// For each place the distance from the one before that is expected, and all ones where it counts.
-    distances: [(u32, u32); MAX_STRIDE],
+    /// For each place the distance from the one before that is expected …
+    distances: [u32; MAX_STRIDE],
+    /// … and all ones where it counts.
+    counts: [u32; MAX_STRIDE],
     /// Distances that mean an empty field: the place, and the distance.
     empty: Vec<(u32, u32)>,
     checks: Vec<Check>,
@@ -28,13 +30,14 @@ impl Shape {
             kinds[index / 16].0 |= u128::from(*byte) << shift;
             kinds[index / 16].1 |= 0xFF << shift;
         }
-        let mut distances = [(0, 0); MAX_STRIDE];
+        let (mut distances, mut counts) = ([0; MAX_STRIDE], [0; MAX_STRIDE]);
         for gap in plan.gaps.iter().filter(|gap| gap.equal) {
-            distances[gap.to as usize] = (gap.distance, u32::MAX);
+            distances[gap.to as usize] = gap.distance;
+            counts[gap.to as usize] = u32::MAX;
         }
         let empty = plan.gaps.iter().filter(|gap| !gap.equal).map(|gap| (gap.to, gap.distance)).collect();
         let (pattern, checks) = (plan.pattern.clone(), plan.checks.clone());
-        Self { stride: plan.stride, pattern, kinds, distances, empty, checks }
+        Self { stride: plan.stride, pattern, kinds, distances, counts, empty, checks }
     }
 
     /// Whether a line begins here that has the expected structural bytes.
@@ -59,8 +62,16 @@ impl Shape {
     fn fits(&self, at: &[u32], bytes: &[u8]) -> bool {
         // The places behind the line's are of the next lines, and do not count.
         let distances = match at.first_chunk::<17>() {
-            Some(at) if self.stride <= 16 => self.distances_differ::<16>(at.as_slice()),
-            _ => self.distances_differ::<MAX_STRIDE>(at),
+            Some(at) if self.stride <= 16 => {
+                // Without a branch in between, this is a few vector instructions.
+                let mut differ = 0;
+                for place in 0..16 {
+                    let distance = at[place + 1].wrapping_sub(at[place]);
+                    differ |= (distance ^ self.distances[place]) & self.counts[place];
+                }
+                differ
+            }
+            _ => self.distances_differ(at),
         };
         let mut fits = distances == 0;
         for &(to, distance) in &self.empty {
@@ -73,11 +84,9 @@ impl Shape {
         fits
     }
 
-    /// Zero if the distances of up to `N` places are as expected. Without a branch in between, this is a few vector
-    /// instructions.
-    #[inline(always)]
-    fn distances_differ<const N: usize>(&self, at: &[u32]) -> u32 {
-        let pairs = at.iter().zip(at.iter().skip(1)).zip(&self.distances[..N]);
+    /// Zero if the distances are as expected.
+    fn distances_differ(&self, at: &[u32]) -> u32 {
+        let pairs = at.iter().zip(at.iter().skip(1)).zip(self.distances.iter().zip(&self.counts));
         pairs.fold(0, |differ, ((from, to), (distance, counts))| {
             differ | ((to.wrapping_sub(*from) ^ distance) & counts)
         })
@@ -86,54 +95,62 @@ impl Shape {
 
 /// Lists the lines of a chunk, and the numbers of those that do not have the expected shape: the careful parser has to
 /// look at them, and until it has given them places, they have some other line's.
-pub(crate) fn find(
-    shape: &Shape,
-    hits: &mut Hits,
-    bytes: &[u8],
-    max_line: usize,
-    rows: &mut Vec<Row>,
-    slow: &mut Vec<u32>,
-) {
-    let (at, kinds) = hits.parts_mut();
-    // The first place stands for the newline before the chunk.
-    let (mut first, mut start, mut number) = (1, 0u32, 0);
-    while first < kinds.len() {
-        let whole = shape.has_kinds(&kinds[first..]);
-        let newline = if whole {
-            first + shape.stride - 1
-        } else {
-            match memchr(b'\n', &kinds[first..]) {
-                Some(offset) => first + offset,
-                // What follows the last newline is padding.
-                None => break,
-            }
-        };
-        let end = at[newline];
-        let mut row = Row { start, end, first: first as u32, number };
-        if end > start && bytes[end as usize - 1] == b'\r' {
-            row.end -= 1;
-            if whole {
-                // The line ends earlier than the next one starts: it gets places of its own.
-                row.first = at.len() as u32 + 1;
-                at.extend_from_within(first - 1..=newline);
-                if let Some(last) = at.last_mut() {
-                    *last = row.end;
+pub(crate) struct Find<'a> {
+    pub(crate) shape: &'a Shape,
+    pub(crate) hits: &'a mut Hits,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) max_line: usize,
+    pub(crate) rows: &'a mut Vec<Row>,
+    pub(crate) slow: &'a mut Vec<u32>,
+}
+
+impl Kernel for Find<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Self { shape, hits, bytes, max_line, rows, slow } = self;
+        let (at, kinds) = hits.parts_mut();
+        // The first place stands for the newline before the chunk.
+        let (mut first, mut start, mut number) = (1, 0u32, 0);
+        while first < kinds.len() {
+            let whole = shape.has_kinds(&kinds[first..]);
+            let newline = if whole {
+                first + shape.stride - 1
+            } else {
+                match memchr(b'\n', &kinds[first..]) {
+                    Some(offset) => first + offset,
+                    // What follows the last newline is padding.
+                    None => break,
+                }
+            };
+            let end = at[newline];
+            let mut row = Row { start, end, first: first as u32, number };
+            if end > start && bytes[end as usize - 1] == b'\r' {
+                row.end -= 1;
+                if whole {
+                    // The line ends earlier than the next one starts: it gets places of its own.
+                    row.first = at.len() as u32 + 1;
+                    at.extend_from_within(first - 1..=newline);
+                    if let Some(last) = at.last_mut() {
+                        *last = row.end;
+                    }
                 }
             }
+            let fits = whole && shape.fits(&at[row.first as usize - 1..], bytes);
+            if !fits || (row.end - start) as usize > max_line {
+                row.first = 1;
+                slow.push(number);
+            }
+            rows.push(row);
+            start = end + 1;
+            number += 1;
+            first = newline + 1;
         }
-        let fits = whole && shape.fits(&at[row.first as usize - 1..], bytes);
-        if !fits || (row.end - start) as usize > max_line {
-            row.first = 1;
-            slow.push(number);
+        // Even a chunk that has no line of the expected shape has places to point at.
+        let least = 1 + shape.stride;
+        if at.len() < least {
+            at.resize(least, 0);
         }
-        rows.push(row);
-        start = end + 1;
-        number += 1;
-        first = newline + 1;
-    }
-    // Even a chunk that has no line of the expected shape has places to point at.
-    let least = 1 + shape.stride;
-    if at.len() < least {
-        at.resize(least, 0);
     }
 }

@@ -9,6 +9,7 @@ use crate::parse::line;
 use crate::parse::plan::PlannedField;
 
 use crate::schema::ColumnType;
+use crate::simd::{Kernel, Simd};
 
 /// The values of a field, one a row; what a slow row has, means nothing.
 #[derive(Debug)]
@@ -45,7 +46,8 @@ impl Values {
 
     /// Reads a field of all rows into the values from number `from` on; gives the numbers of the rows whose field is
     /// wrong to `slow`.
-    pub(crate) fn read(
+    #[inline(always)]
+    fn read(
         &mut self,
         field: &PlannedField,
         matrix: Matrix<'_>,
@@ -123,6 +125,27 @@ impl Values {
     }
 }
 
+/// Reads the fields of all rows of a matrix, the first of which has the number `from`.
+pub(crate) struct Read<'a> {
+    pub(crate) fields: &'a [PlannedField],
+    pub(crate) values: &'a mut [Values],
+    pub(crate) matrix: Matrix<'a>,
+    pub(crate) from: usize,
+    pub(crate) cache: &'a mut ClfCache,
+    pub(crate) slow: &'a mut Vec<u32>,
+}
+
+impl Kernel for Read<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (field, values) in self.fields.iter().zip(self.values) {
+            values.read(field, self.matrix, self.from, self.cache, self.slow);
+        }
+    }
+}
+
 /// A null where the text is `-`.
 #[cold]
 fn null<T: Default>(text: &[u8]) -> Option<(T, u8)> {
@@ -135,7 +158,7 @@ fn status(bytes: &[u8], start: u32, end: u32) -> Option<i16> {
     if end.wrapping_sub(start) != 3 {
         return None;
     }
-    number::status(window::<3>(bytes, start)?)
+    number::three_digits(u32::from_le_bytes(*window(bytes, start)?))
 }
 
 /// What [`number::bytes`] gives; sizes of up to eight digits without a loop.
