@@ -22,5 +22,5 @@ lint: ## What CI says about style
 	@tests/python.sh lint
 
 docs: ## The crate's documentation and docs/cli.md
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
 	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md
