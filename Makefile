@@ -17,9 +17,10 @@ fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
 
 lint: ## What CI says about style
-	$(CARGO) fmt --check && $(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) fmt --check && $(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	@tests/python.sh lint
 
 docs: ## The crate's documentation and docs/cli.md
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
 	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md
