@@ -33,11 +33,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use self::column::Column;
-<<<<<<< HEAD
-=======
-pub use self::compression::Compression;
 use self::page::Chunk;
->>>>>>> parquet
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::Compression;
 

@@ -17,11 +17,7 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-<<<<<<< HEAD
-=======
-use super::compression::Compression;
 use super::job::Job;
->>>>>>> parquet
 use super::statistic::Bounds;
 use crate::error::Result;
 use crate::sink::Compression;
