@@ -131,7 +131,7 @@ mod tests {
     use arrow::array::{Array, AsArray};
 
     use super::super::matrix::Edge;
-    use super::super::text::{View, fill, fill_all};
+    use super::super::text::{Here, View, fill, fill_one};
     use super::*;
 
     const START: Edge = Edge { at: Edge::BEFORE, delta: 1 };
@@ -168,8 +168,9 @@ mod tests {
 
         fn array(&self, encoding: Encoding) -> ArrayRef {
             let matrix = self.matrix();
-            let [column] = fill_all(matrix, START, END, |matrix, row, start, end| {
-                [matrix.text_if(row, start, end, row.number % 5 != 4)]
+            let mut column = TextColumn::default();
+            fill_one::<false>(&mut column, matrix, START, END, |matrix, Here { row, start, end, .. }| {
+                matrix.text_if(row, start, end, row.number % 5 != 4)
             });
             let array =
                 Encoder::new(Backend::best(), &self.chunk, matrix, encoding, StringType::View).finish(column);
@@ -193,8 +194,10 @@ mod tests {
     #[test]
     fn texts_from_elsewhere() {
         let lines = Lines::new(&[b"", b""]);
-        let columns = fill_all(lines.matrix(), START, END, |_, _, _, _| {
-            [View::constant("GET"), View::eight(u64::from_le_bytes(*b"HTTP/1.0")).unwrap(), View::NULL]
+        let columns = [View::constant("GET"), View::constant("HTTP/1.0"), View::NULL].map(|view| {
+            let mut column = TextColumn::default();
+            fill_one::<false>(&mut column, lines.matrix(), START, END, |_, _| view);
+            column
         });
         let encoder =
             Encoder::new(Backend::best(), &lines.chunk, lines.matrix(), Encoding::Escape, StringType::View);
@@ -203,7 +206,6 @@ mod tests {
         assert_eq!(arrays[0].as_string_view().value(1), "GET");
         assert_eq!(arrays[1].as_string_view().value(0), "HTTP/1.0");
         assert_eq!(arrays[2].null_count(), 2);
-        assert!(View::eight(u64::from_le_bytes(*b"HTTP/1.\xFF")).is_none());
     }
 
     #[test]
@@ -224,8 +226,9 @@ mod tests {
         let lines = Lines::new(&["né, a text of some length".as_bytes(), b"plain"]);
         let matrix = lines.matrix();
         // Two bytes of the first line begin inside its second character.
-        let [column] = fill_all(matrix, START, END, |matrix, row, start, end| {
-            [matrix.text(row, start + 2 - 2 * row.number, end)]
+        let mut column = TextColumn::default();
+        fill_one::<true>(&mut column, matrix, START, END, |matrix, Here { row, start, end, .. }| {
+            matrix.text(row, start + 2 - 2 * row.number, end)
         });
         let array = Encoder::new(Backend::best(), &lines.chunk, matrix, Encoding::Escape, StringType::View)
             .finish(column);
@@ -237,12 +240,14 @@ mod tests {
     fn unusual_rows_come_last_and_stand_in_their_place() {
         let lines = Lines::new(&[b"usual", b"odd, and longer than twelve", b"usual too", "né".as_bytes()]);
         let matrix = lines.matrix();
-        let [column] = fill(
+        let mut column = TextColumn::default();
+        fill::<1, true>(
+            [&mut column],
             matrix,
             START,
             END,
-            |matrix, row, start, end| (end - start < 10).then(|| [matrix.text(row, start, end)]),
-            |matrix, row, start, _| [matrix.text(row, start, start + 3)],
+            |matrix, Here { row, start, end, .. }| (end - start < 10).then(|| [matrix.text(row, start, end)]),
+            |matrix, Here { row, start, .. }| [matrix.text(row, start, start + 3)],
         );
         let array = Encoder::new(Backend::best(), &lines.chunk, matrix, Encoding::Escape, StringType::View)
             .finish(column);
@@ -263,6 +268,8 @@ mod tests {
     fn a_text_beyond_its_line_is_refused() {
         let lines = Lines::new(&[b"a", b"b"]);
         let matrix = lines.matrix();
-        let _ = fill_all(matrix, START, END, |matrix, row, start, end| [matrix.text(row, start, end + 1)]);
+        fill_one::<true>(&mut TextColumn::default(), matrix, START, END, |matrix, here| {
+            matrix.text(here.row, here.start, here.end + 1)
+        });
     }
 }

@@ -40,6 +40,9 @@ pub(crate) struct Matrix<'a> {
     stride: u32,
 }
 
+/// How many rows a tile has: their lines, places and columns take about 32 KiB.
+pub(crate) const TILE: usize = 128;
+
 /// How many bytes there are behind every line's end.
 pub(super) const BEHIND: usize = 16;
 
@@ -68,6 +71,12 @@ impl<'a> Matrix<'a> {
                 && last as usize + stride <= places.len());
         assert!(sound, "rows are lines of their chunk, and their places exist");
         Self { bytes, ascii, rows, places, stride: stride as u32 }
+    }
+
+    /// The same rows, some at a time: a field is read down all rows of a tile, then the next field, while the tile's lines
+    /// are in the first-level cache.
+    pub(crate) fn tiles(self) -> impl Iterator<Item = Self> {
+        self.rows.chunks(TILE).map(move |rows| Self { rows, ..self })
     }
 
     /// The chunk, with what is behind its last line.

@@ -79,13 +79,6 @@ impl View {
         }
         Self { bits, valid: true, cut: false }
     }
-
-    /// A text of eight ASCII characters, the first in the lowest byte.
-    #[inline(always)]
-    pub(crate) fn eight(ascii: u64) -> Option<Self> {
-        let bits = 8 | u128::from(ascii) << 32;
-        (ascii & 0x8080_8080_8080_8080 == 0).then_some(Self { bits, valid: true, cut: false })
-    }
 }
 
 impl Matrix<'_> {
@@ -133,111 +126,115 @@ fn changed_view(text: &[u8], start: u32) -> u128 {
 const UNFILLED: u8 = 2;
 const CUT: u8 = 4;
 
-/// Fills columns row by row: `usual` gives one text for each, from a row and the places of two edges. Where it gives
-/// none, `other` is asked when all other rows are done: the loop over the usual rows calls nothing and keeps what it
-/// needs in registers.
+/// A row while columns are filled: its number in the tile, the row, and the places of two edges.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Here<'a> {
+    pub(crate) number: usize,
+    pub(crate) row: &'a Row,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
+
+/// Appends the rows of a tile to columns: `usual` gives one text for each. Where it gives none, `other` is asked when
+/// all other rows are done: the loop over the usual rows calls nothing and keeps what it needs in registers.
+///
+/// With `VALID`, the texts of usual rows are never null, and nothing is written for their validity.
 #[inline(always)]
-pub(crate) fn fill<const N: usize>(
-    matrix: Matrix<'_>,
+pub(crate) fn fill<const N: usize, const VALID: bool>(
+    mut columns: [&mut TextColumn; N],
+    tile: Matrix<'_>,
     start: Edge,
     end: Edge,
-    usual: impl Fn(&Matrix<'_>, &Row, u32, u32) -> Option<[View; N]>,
-    other: impl Fn(&Matrix<'_>, &Row, u32, u32) -> [View; N],
-) -> [TextColumn; N] {
-    let rows = matrix.rows().len();
-    let mut columns: [TextColumn; N] = std::array::from_fn(|_| TextColumn {
-        views: Vec::with_capacity(rows),
-        valid: Vec::with_capacity(rows),
-        cut: Vec::new(),
-    });
-    fill_rows(matrix, start, end, usual, &mut columns);
-    let marked: Vec<u32> =
-        (0..).zip(&columns[0].valid).filter(|(_, flags)| **flags > 1).map(|(row, _)| row).collect();
-    let mut cut = Vec::new();
-    for number in marked {
-        let row = number as usize;
-        let flags = std::mem::replace(&mut columns[0].valid[row], 0);
+    usual: impl FnMut(&Matrix<'_>, Here<'_>) -> Option<[View; N]>,
+    mut other: impl FnMut(&Matrix<'_>, Here<'_>) -> [View; N],
+) {
+    let first = columns[0].views.len();
+    fill_rows::<N, VALID>(&mut columns, tile, start, end, usual);
+    let flags = columns[0].valid[first..].iter();
+    if !flags.fold(false, |marked, flags| marked | (*flags > 1)) {
+        return;
+    }
+    for number in 0..tile.rows().len() {
+        let flags = columns[0].valid[first + number];
         let mut is_cut = flags & CUT != 0;
+        columns[0].valid[first + number] = flags & 1;
         if flags & UNFILLED != 0 {
-            let (line, start, end) = matrix.span(row, start, end);
-            let views = other(&matrix, line, start, end);
+            let (row, start, end) = tile.span(number, start, end);
+            let views = other(&tile, Here { number, row, start, end });
             for (column, view) in columns.iter_mut().zip(views) {
-                column.views[row] = view.bits;
-                column.valid[row] = u8::from(view.valid);
+                column.views[first + number] = view.bits;
+                column.valid[first + number] = u8::from(view.valid);
                 is_cut |= view.cut;
             }
-        } else {
-            columns[0].valid[row] = flags & 1;
         }
         if is_cut {
-            cut.push(number);
+            columns.iter_mut().for_each(|column| column.cut.push((first + number) as u32));
         }
     }
-    for column in &mut columns {
-        column.cut.clone_from(&cut);
-    }
-    columns
 }
 
 #[inline(always)]
-fn fill_rows<const N: usize>(
-    matrix: Matrix<'_>,
+fn fill_rows<const N: usize, const VALID: bool>(
+    columns: &mut [&mut TextColumn; N],
+    tile: Matrix<'_>,
     start: Edge,
     end: Edge,
-    usual: impl Fn(&Matrix<'_>, &Row, u32, u32) -> Option<[View; N]>,
-    columns: &mut [TextColumn; N],
+    mut usual: impl FnMut(&Matrix<'_>, Here<'_>) -> Option<[View; N]>,
 ) {
-    let rows = matrix.rows().len();
+    let rows = tile.rows().len();
     let ends = columns.each_mut().map(|column| {
-        assert!(column.views.capacity() >= rows && column.valid.capacity() >= rows);
-        (column.views.as_mut_ptr(), column.valid.as_mut_ptr())
+        let first = column.views.len();
+        column.views.reserve(rows);
+        column.valid.resize(first + rows, u8::from(VALID));
+        // SAFETY: `first` is at most the length of both arrays, which have room for `rows` more.
+        unsafe { (column.views.as_mut_ptr().add(first), column.valid.as_mut_ptr().add(first)) }
     });
-    for (number, (row, start, end)) in matrix.spans(start, end).enumerate() {
-        let usual = usual(&matrix, row, start, end);
+    for (number, (row, start, end)) in tile.spans(start, end).enumerate() {
+        let usual = usual(&tile, Here { number, row, start, end });
         let views = usual.unwrap_or([View::NULL; N]);
-        // SAFETY: there are as many spans as rows, and both arrays of each column have that capacity.
+        // SAFETY: there are as many spans as rows, which both arrays of each column have room for.
         unsafe {
             for column in 0..N {
                 ends[column].0.add(number).write(views[column].bits);
-                ends[column].1.add(number).write(u8::from(views[column].valid));
+                if !VALID {
+                    ends[column].1.add(number).write(u8::from(views[column].valid));
+                }
             }
             if usual.is_none() {
                 ends[0].1.add(number).write(UNFILLED);
-            } else if !matrix.is_ascii() && views.iter().any(|view| view.cut) {
-                ends[0].1.add(number).write(CUT | u8::from(views[0].valid));
+            } else if !tile.is_ascii() && views.iter().any(|view| view.cut) {
+                ends[0].1.add(number).write(CUT | u8::from(VALID | views[0].valid));
             }
         }
     }
     for column in columns {
-        // SAFETY: the loop wrote every entry of both arrays up to `rows`.
-        unsafe {
-            column.views.set_len(rows);
-            column.valid.set_len(rows);
-        }
+        // SAFETY: the loop wrote `rows` views behind the last.
+        unsafe { column.views.set_len(column.views.len() + rows) };
     }
 }
 
-/// Fills columns whose texts are all found in the same way.
+/// Appends the rows of a tile to a column whose texts are all found in the same way.
 #[inline(always)]
-pub(crate) fn fill_all<const N: usize>(
-    matrix: Matrix<'_>,
+pub(crate) fn fill_one<const VALID: bool>(
+    column: &mut TextColumn,
+    tile: Matrix<'_>,
     start: Edge,
     end: Edge,
-    views: impl Fn(&Matrix<'_>, &Row, u32, u32) -> [View; N],
-) -> [TextColumn; N] {
-    fill(
-        matrix,
-        start,
-        end,
-        |matrix, row, start, end| Some(views(matrix, row, start, end)),
-        |_, _, _, _| [View::NULL; N],
-    )
+    mut view: impl FnMut(&Matrix<'_>, Here<'_>) -> View,
+) {
+    fill::<1, VALID>([column], tile, start, end, |tile, here| Some([view(tile, here)]), |_, _| [View::NULL]);
 }
 
 impl TextColumn {
-    /// A column of nulls.
-    pub(crate) fn nulls(rows: usize) -> Self {
-        Self { views: vec![0; rows], valid: vec![0; rows], cut: Vec::new() }
+    /// An empty column with room for some rows.
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self { views: Vec::with_capacity(rows), valid: Vec::with_capacity(rows), cut: Vec::new() }
+    }
+
+    /// Appends nulls.
+    pub(crate) fn push_nulls(&mut self, rows: usize) {
+        self.views.resize(self.views.len() + rows, 0);
+        self.valid.resize(self.valid.len() + rows, 0);
     }
 
     /// Gives the texts of some rows anew, and those that a cut may have damaged: `change` is asked for each that is

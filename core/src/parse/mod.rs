@@ -12,13 +12,15 @@ mod value;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{
+    ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
 use arrow::datatypes::SchemaRef;
 
 use crate::chunk::Chunk;
 use crate::column::encode::{self, Encoder};
 use crate::column::matrix::{Edge, Matrix, Row};
-use crate::column::text::fill_all;
+use crate::column::text::{TextColumn, fill_one};
 use crate::field::time::ClfCache;
 use crate::format::LogFormat;
 use crate::index::Index;
@@ -27,7 +29,7 @@ use crate::reject::{RejectCounts, RejectEntry, RejectReason, Rejects};
 use crate::schema;
 use crate::simd::Backend;
 
-use build::{Build, Built, Source};
+use build::{Build, Texts};
 use line::{LineParser, Span};
 use plan::Plan;
 use rows::{Find, Shape};
@@ -165,8 +167,7 @@ impl Job {
         self.backend.run(Find { shape, hits, bytes, max_line, rows, slow });
         state.lines = rows.len() as u64;
         let values = self.values(chunk, scratch, &mut state);
-        let source = Source { matrix: self.matrix(chunk, scratch), marks: &scratch.index.marks };
-        let batch = self.batch(chunk, source, values);
+        let batch = self.batch(chunk, self.matrix(chunk, scratch), &scratch.index.marks, values);
         state.finish(batch, chunk)
     }
 
@@ -268,46 +269,50 @@ impl Job {
     }
 
     /// Builds the wanted columns.
-    fn batch(&self, chunk: &Chunk, source: Source<'_>, values: Vec<Values>) -> RecordBatch {
-        let encoder = Encoder::new(self.backend, &chunk.padded, source.matrix, self.encoding, self.strings);
-        let mut built: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(values.len());
-        for (index, values) in values.into_iter().enumerate() {
-            let wanted = &self.wanted[index];
-            let columns = if wanted.contains(&true) {
-                {
-                    let (field, nullable) = (&self.plan.fields[index], self.nullable[index]);
-                    self.backend.run(Build { backend: self.backend, field, nullable, values, source })
-                }
-            } else {
-                Vec::new()
-            };
-            let arrays = columns.into_iter().zip(wanted).map(|(column, &wanted)| {
-                wanted.then(|| match column {
-                    Built::Array(array) => array,
-                    Built::Text(column) => encoder.finish(column),
-                })
-            });
-            built.push(arrays.collect());
+    fn batch(&self, chunk: &Chunk, matrix: Matrix<'_>, marks: &[u64], values: Vec<Values>) -> RecordBatch {
+        let rows = matrix.rows().len();
+        let mut texts: Vec<Texts> = Vec::with_capacity(values.len());
+        for (field, wanted) in self.plan.fields.iter().zip(&self.wanted) {
+            let is_wanted = wanted.contains(&true);
+            texts.push(if is_wanted { Texts::new(field, rows) } else { Texts::default() });
+        }
+        let fields = self.plan.fields.iter().zip(&self.nullable).zip(&mut texts);
+        let fields = fields
+            .filter(|(_, texts)| !texts.columns.is_empty())
+            .map(|((field, nullable), texts)| (field, *nullable, texts))
+            .collect();
+        self.backend.run(Build { fields, matrix, marks });
+
+        // All columns of a wanted field were filled together; of those, the wanted ones become arrays.
+        let encoder = Encoder::new(self.backend, &chunk.padded, matrix, self.encoding, self.strings);
+        let mut built: Vec<Vec<Option<ArrayRef>>> = Vec::with_capacity(texts.len());
+        for ((texts, values), wanted) in texts.into_iter().zip(values).zip(&self.wanted) {
+            let columns = texts.columns.into_iter().zip(wanted);
+            let mut arrays: Vec<Option<ArrayRef>> =
+                columns.map(|(column, wanted)| wanted.then(|| encoder.finish(column))).collect();
+            arrays.extend(texts.ports.map(|ports| Some(Arc::new(Int32Array::from(ports)) as ArrayRef)));
+            arrays.extend(values.finish(self.backend).into_iter().map(Some));
+            built.push(arrays);
         }
         let arrays = self
             .origins
             .iter()
             .zip(self.schema.fields())
-            .map(|(origin, field)| match *origin {
+            .map(|(origin, schema)| match *origin {
                 Origin::Field { field, column } => {
                     built[field][column].clone().expect("a column that has an origin is wanted")
                 }
-                Origin::Null => new_null_array(field.data_type(), source.matrix.rows().len()),
-                extra => self.extra(extra, chunk, source, &encoder),
+                Origin::Null => new_null_array(schema.data_type(), rows),
+                extra => self.extra(extra, chunk, matrix, &encoder),
             })
             .collect();
-        let options = RecordBatchOptions::new().with_row_count(Some(source.matrix.rows().len()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .expect("the arrays are those of the schema")
     }
 
-    fn extra(&self, origin: Origin, chunk: &Chunk, source: Source<'_>, encoder: &Encoder) -> ArrayRef {
-        let rows = source.matrix.rows();
+    fn extra(&self, origin: Origin, chunk: &Chunk, matrix: Matrix<'_>, encoder: &Encoder) -> ArrayRef {
+        let rows = matrix.rows();
         match origin {
             Origin::Line => {
                 Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| i64::from(row.number) + 1)))
@@ -316,10 +321,10 @@ impl Job {
                 rows.iter().map(|row| chunk.offset as i64 + i64::from(row.start)),
             )),
             Origin::Raw => {
-                let matrix = source.matrix.as_binary();
+                let mut raw = TextColumn::with_capacity(rows.len());
                 let before = Edge { at: Edge::BEFORE, delta: 1 };
-                let [raw] = fill_all(matrix, before, before, |matrix, row, _, _| {
-                    [matrix.text(row, row.start, row.end)]
+                fill_one::<true>(&mut raw, matrix.as_binary(), before, before, |matrix, here| {
+                    matrix.text(here.row, here.row.start, here.row.end)
                 });
                 encoder.finish_binary(raw)
             }

@@ -1,7 +1,13 @@
 //! Fields that can be wrong: they are read for every line, whether their columns are wanted or not, because a line is
 //! a row only if all of them are right.
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, TimestampMillisecondArray};
+use arrow::datatypes::{Int16Type, Int32Type, Int64Type};
+
 use crate::column::matrix::{Matrix, Row, window};
+use crate::column::primitive;
 use crate::field::number;
 use crate::field::time::{self, ClfCache};
 use crate::format::FieldKind;
@@ -9,7 +15,7 @@ use crate::parse::line;
 use crate::parse::plan::PlannedField;
 
 use crate::schema::ColumnType;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Backend, Kernel, Simd};
 
 /// The values of a field, one a row; what a slow row has, means nothing.
 #[derive(Debug)]
@@ -109,6 +115,20 @@ impl Values {
         }
     }
 
+    /// The values as columns; none for text.
+    pub(crate) fn finish(self, backend: Backend) -> Vec<ArrayRef> {
+        match self {
+            Values::None => Vec::new(),
+            Values::Time(ms, tz) => {
+                let time = TimestampMillisecondArray::new(ms.into(), None).with_timezone("UTC");
+                vec![Arc::new(time), primitive::<Int16Type>(backend, tz, None)]
+            }
+            Values::Int16(values, valid) => vec![primitive::<Int16Type>(backend, values, Some(&valid))],
+            Values::Int32(values, valid) => vec![primitive::<Int32Type>(backend, values, Some(&valid))],
+            Values::Int64(values, valid) => vec![primitive::<Int64Type>(backend, values, Some(&valid))],
+        }
+    }
+
     /// Keeps the values of the rows that are kept.
     pub(crate) fn retain(&mut self, kept: &[bool]) {
         fn keep<T: Copy>(values: &mut Vec<T>, kept: &[bool]) {
@@ -140,8 +160,12 @@ impl Kernel for Read<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (field, values) in self.fields.iter().zip(self.values) {
-            values.read(field, self.matrix, self.from, self.cache, self.slow);
+        let mut from = self.from;
+        for tile in self.matrix.tiles() {
+            for (field, values) in self.fields.iter().zip(&mut *self.values) {
+                values.read(field, tile, from, self.cache, self.slow);
+            }
+            from += tile.rows().len();
         }
     }
 }
