@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::LogFormat;
 use crate::options::ParseOptions;
 use crate::parse::{Job, Parsed, Scratch};
-use crate::reject::{Reject, RejectCounts, Rejects};
+use crate::reject::{Reject, RejectCounts};
 use crate::simd::Backend;
 
 /// How much of an input's beginning the format is detected from.
@@ -46,8 +46,9 @@ pub struct Decoder {
     job: Option<Job>,
     scratch: Scratch,
     batches: VecDeque<RecordBatch>,
-    rejects: Vec<Rejects>,
+    rejects: Vec<Reject>,
     counts: Counts,
+    finished: bool,
 }
 
 /// What a run has seen so far. `rows + counts.total() + blanks == lines`, always.
@@ -83,10 +84,11 @@ impl Counts {
 }
 
 impl Decoder {
-    /// A decoder; without a format in the options, it detects one from the first chunk.
+    /// A decoder; without a format in the options, it detects one from the first 256 KiB, or from all there is at the
+    /// end.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when a wanted column is not one of the format's, or `NASALOGS_SIMD` names a backend
+    /// [`ErrorKind::Options`] as [`ParseOptions::columns_of`] says, or when `NASALOGS_SIMD` names a backend
     /// that is not there.
     pub fn new(options: ParseOptions) -> Result<Self> {
         let backend = match options.backend {
@@ -97,8 +99,12 @@ impl Decoder {
             Some(format) => Some(job(&options, format, backend)?),
             None => None,
         };
+        let mut chunker = Chunker::new(&options);
+        if job.is_none() {
+            chunker.wait_for(SAMPLE);
+        }
         Ok(Self {
-            chunker: Chunker::new(&options),
+            chunker,
             options,
             backend,
             job,
@@ -106,15 +112,22 @@ impl Decoder {
             batches: VecDeque::new(),
             rejects: Vec::new(),
             counts: Counts::default(),
+            finished: false,
         })
     }
 
     /// Takes in as many of the bytes as fit, at most one chunk, and gives how many: push the rest again, after the
-    /// batches have been taken.
+    /// batches have been taken. At least one is taken, unless there are none.
     ///
     /// # Errors
-    /// [`ErrorKind::Encoding`] when the input is UTF-16, [`ErrorKind::NoRows`] when no format fits the first chunk.
+    /// [`ErrorKind::Encoding`] when the input is UTF-16 or no text; [`ErrorKind::NoRows`] when no built-in format fits;
+    /// [`ErrorKind::Options`] when a wanted column is not one of the detected format's: after one of these, all that
+    /// comes is the same error. [`ErrorKind::Options`] also after [`Decoder::finish`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<usize> {
+        if self.finished {
+            return Err(Error::new(ErrorKind::Options, "bytes were pushed to a decoder that was finished")
+                .with_hint("make another decoder for another input"));
+        }
         let space = self.chunker.space();
         let count = bytes.len().min(space.len());
         space[..count].copy_from_slice(&bytes[..count]);
@@ -123,11 +136,13 @@ impl Decoder {
         Ok(count)
     }
 
-    /// Says that no more bytes come: what is left becomes a last batch.
+    /// Says that no more bytes come: what is left becomes a last batch. Of an input without a line, the format is then
+    /// `common`, and there is no batch. To finish again changes nothing.
     ///
     /// # Errors
     /// As [`Decoder::push`].
     pub fn finish(&mut self) -> Result<()> {
+        self.finished = true;
         self.decode(true)
     }
 
@@ -141,12 +156,11 @@ impl Decoder {
             let Some(job) = &self.job else {
                 return Err(Error::new(ErrorKind::Format, "no format was detected"));
             };
-            let mut parsed = job.parse(&chunk, &mut self.scratch);
+            let mut parsed = Parsed { bytes: chunk.bytes, ..job.parse(&chunk, &mut self.scratch) };
             parsed.number_lines(self.counts.lines);
             self.counts.add(&parsed);
-            if !parsed.rejects.entries.is_empty() {
-                self.rejects.push(parsed.rejects);
-            }
+            // Copied at once: a few lines are less than the chunk that they would keep alive until they are taken.
+            self.rejects.extend(parsed.rejects.iter());
             if parsed.batch.num_rows() > 0 {
                 self.batches.push_back(parsed.batch);
             }
@@ -162,9 +176,6 @@ impl Decoder {
     /// The rejects since this was last asked. They are kept until then: take them as often as batches.
     pub fn take_rejects(&mut self) -> Vec<Reject> {
         std::mem::take(&mut self.rejects)
-            .iter()
-            .flat_map(|rejects| rejects.iter().collect::<Vec<_>>())
-            .collect()
     }
 
     /// What has been decoded so far.
@@ -188,4 +199,133 @@ impl Decoder {
 
 fn job(options: &ParseOptions, format: &LogFormat, backend: Backend) -> Result<Job> {
     Ok(Job::new(options, format, &options.columns_of(format)?, backend))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMON: &str = "h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n";
+    const COMBINED: &str = "h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5 \"-\" \"a\"\n";
+
+    fn push_all(decoder: &mut Decoder, mut bytes: &[u8]) -> Result<usize> {
+        let mut rows = 0;
+        while !bytes.is_empty() {
+            let used = decoder.push(bytes)?;
+            assert!(used > 0);
+            bytes = &bytes[used..];
+            rows += take(decoder);
+        }
+        Ok(rows)
+    }
+
+    fn take(decoder: &mut Decoder) -> usize {
+        std::iter::from_fn(|| decoder.next_batch()).map(|batch| batch.num_rows()).sum()
+    }
+
+    #[test]
+    fn an_empty_input_has_a_schema_and_no_batch() {
+        for text in ["", "\n", " \r\n\n", "\u{feff}", "\u{feff}\n"] {
+            let mut decoder = Decoder::new(ParseOptions::new()).unwrap();
+            assert_eq!(decoder.push(b"").unwrap(), 0);
+            assert_eq!((decoder.format(), decoder.schema()), (None, None));
+            push_all(&mut decoder, text.as_bytes()).unwrap();
+            decoder.finish().unwrap();
+            assert!(decoder.next_batch().is_none());
+            assert_eq!(decoder.format(), Some(&LogFormat::common()), "{text:?}");
+            assert_eq!(decoder.schema(), Some(ParseOptions::new().schema(&LogFormat::common()).unwrap()));
+            let counts = decoder.counts();
+            assert_eq!((counts.lines, counts.blanks), (counts.blanks, text.matches('\n').count() as u64));
+        }
+    }
+
+    #[test]
+    fn what_comes_after_the_end_is_refused() {
+        let mut decoder = Decoder::new(ParseOptions::new()).unwrap();
+        assert_eq!(push_all(&mut decoder, COMMON.trim_end().as_bytes()).unwrap(), 0);
+        decoder.finish().unwrap();
+        decoder.finish().unwrap();
+        assert_eq!(take(&mut decoder), 1);
+        let counts = decoder.counts();
+        for bytes in [COMMON, ""] {
+            assert_eq!(decoder.push(bytes.as_bytes()).unwrap_err().kind(), ErrorKind::Options);
+        }
+        decoder.finish().unwrap();
+        assert_eq!(decoder.counts(), counts);
+        assert!(decoder.next_batch().is_none());
+    }
+
+    #[test]
+    fn a_format_is_detected_from_more_than_a_small_chunk() {
+        // The first line alone is longer than a chunk.
+        let long = COMBINED.replace("GET /", &format!("GET /{}", "x".repeat(3000)));
+        let log = [long, COMBINED.repeat(10)].concat();
+        let options = ParseOptions::new().with_chunk(1024);
+        for piece in [1, 7, 1500, usize::MAX] {
+            let mut decoder = Decoder::new(options.clone()).unwrap();
+            let mut rows = 0;
+            for piece in log.as_bytes().chunks(piece) {
+                rows += push_all(&mut decoder, piece).unwrap();
+            }
+            decoder.finish().unwrap();
+            assert_eq!((rows + take(&mut decoder), decoder.counts().rows), (11, 11));
+            assert_eq!(decoder.format(), Some(&LogFormat::combined()));
+        }
+        // Once it is known, chunks are as small as they were asked to be.
+        let mut decoder = Decoder::new(options).unwrap();
+        assert!(push_all(&mut decoder, COMBINED.repeat(6000).as_bytes()).unwrap() > 5900);
+        let largest = push_all(&mut decoder, COMBINED.repeat(100).as_bytes()).unwrap();
+        assert!(largest >= 85, "{largest}");
+    }
+
+    #[test]
+    fn an_unknown_format_is_the_same_error_again_and_again() {
+        for (bytes, kind) in [
+            (&b"nonsense\n"[..], ErrorKind::NoRows),
+            (b"\xFF\xFEh\0", ErrorKind::Encoding),
+            (b"h\0 \0\n\0", ErrorKind::Encoding),
+        ] {
+            let mut decoder = Decoder::new(ParseOptions::new()).unwrap();
+            push_all(&mut decoder, bytes).unwrap();
+            for _ in 0..2 {
+                assert_eq!(decoder.finish().unwrap_err().kind(), kind);
+            }
+            assert_eq!(decoder.counts(), Counts::default());
+            let mut decoder = Decoder::new(ParseOptions::new()).unwrap();
+            let much = bytes.repeat(SAMPLE);
+            assert_eq!(push_all(&mut decoder, &much).unwrap_err().kind(), kind);
+            assert_eq!(push_all(&mut decoder, &much).unwrap_err().kind(), kind);
+            assert_eq!(decoder.finish().unwrap_err().kind(), kind);
+            assert!(decoder.next_batch().is_none() && decoder.take_rejects().is_empty());
+        }
+        // A mark of UTF-16 is seen in a given format too.
+        let mut decoder = Decoder::new(ParseOptions::new().with_format(LogFormat::common())).unwrap();
+        push_all(&mut decoder, b"\xFE\xFF\0h").unwrap();
+        assert_eq!(decoder.finish().unwrap_err().kind(), ErrorKind::Encoding);
+        assert_eq!(decoder.finish().unwrap_err().kind(), ErrorKind::Encoding);
+    }
+
+    #[test]
+    fn a_stream_of_nothing_but_rejects_is_no_error() {
+        let mut decoder = Decoder::new(ParseOptions::new().with_format(LogFormat::common())).unwrap();
+        push_all(&mut decoder, b"nonsense\n\nhost").unwrap();
+        decoder.finish().unwrap();
+        let rejects = decoder.take_rejects();
+        let places: Vec<_> =
+            rejects.iter().map(|reject| (reject.line, reject.offset, reject.reason.as_str())).collect();
+        assert_eq!(places, [(1, 0, "missing_field"), (3, 10, "truncated")]);
+        assert!(decoder.take_rejects().is_empty());
+        let counts = decoder.counts();
+        assert_eq!(
+            (counts.lines, counts.rows, counts.rejected(), counts.blanks, counts.bytes),
+            (3, 0, 2, 1, 14)
+        );
+    }
+
+    #[test]
+    fn a_column_that_the_detected_format_lacks_is_an_error_of_the_options() {
+        let mut decoder = Decoder::new(ParseOptions::new().with_columns(["user_agent"])).unwrap();
+        push_all(&mut decoder, COMMON.as_bytes()).unwrap();
+        assert_eq!(decoder.finish().unwrap_err().kind(), ErrorKind::Options);
+    }
 }

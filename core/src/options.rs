@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 use crate::format::LogFormat;
+use crate::schema::{Column, EXTRA};
 use crate::simd::Backend;
 
 /// The Arrow layout of string columns.
@@ -202,37 +203,23 @@ impl ParseOptions {
     }
 
     pub(crate) fn max_line_bytes(&self) -> usize {
-        self.max_line.unwrap_or(Self::MAX_LINE)
+        // Places in a chunk are 32-bit, and a chunk holds the longest line.
+        self.max_line.unwrap_or(Self::MAX_LINE).clamp(1, 1 << 28)
     }
 
     pub(crate) fn chunk_bytes(&self) -> usize {
-        self.chunk.unwrap_or(Self::CHUNK)
+        self.chunk.unwrap_or(Self::CHUNK).clamp(64, 1 << 26)
     }
 
     /// The columns that batches of a format will have under these options.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when a wanted column is not one of the format's.
-    pub fn columns_of(&self, format: &LogFormat) -> Result<Vec<crate::schema::Column>, Error> {
-        use crate::schema::EXTRA;
-        let mut columns: Vec<crate::schema::Column> = match &self.columns {
+    /// [`ErrorKind::Options`] when no column is wanted, one is wanted twice, or one is neither the format's nor an
+    /// optional one.
+    pub fn columns_of(&self, format: &LogFormat) -> Result<Vec<Column>, Error> {
+        let mut columns = match &self.columns {
             None => format.columns().cloned().collect(),
-            Some(names) => names
-                .iter()
-                .map(|name| {
-                    format.columns().chain(&EXTRA).find(|column| column.name == *name).cloned().ok_or_else(
-                        || {
-                            let known: Vec<&str> =
-                                format.columns().map(|column| column.name.as_ref()).collect();
-                            Error::new(
-                                ErrorKind::Options,
-                                format!("the format {} has no column {name:?}", format.name()),
-                            )
-                            .with_hint(format!("it has {}", known.join(", ")))
-                        },
-                    )
-                })
-                .collect::<Result<_, _>>()?,
+            Some(names) => chosen(names, format)?,
         };
         let Extras { line, byte_offset, raw, file } = self.extras;
         for (wanted, column) in [line, byte_offset, raw, file].into_iter().zip(EXTRA) {
@@ -240,14 +227,84 @@ impl ParseOptions {
                 columns.push(column);
             }
         }
+        if columns.is_empty() {
+            return Err(Error::new(ErrorKind::Options, "no column is wanted").with_hint(known(format)));
+        }
         Ok(columns)
     }
 
     /// The Arrow schema that batches of a format will have under these options.
     ///
     /// # Errors
-    /// [`ErrorKind::Options`] when a wanted column is not one of the format's.
+    /// As [`ParseOptions::columns_of`].
     pub fn schema(&self, format: &LogFormat) -> Result<arrow::datatypes::SchemaRef, Error> {
         Ok(crate::schema::arrow_schema(&self.columns_of(format)?, self))
+    }
+}
+
+/// The columns of these names.
+fn chosen(names: &[String], format: &LogFormat) -> Result<Vec<Column>, Error> {
+    let mut columns: Vec<Column> = Vec::with_capacity(names.len());
+    for name in names {
+        let refuse = |message: String| Error::new(ErrorKind::Options, message);
+        let column = format.columns().chain(&EXTRA).find(|column| column.name == *name).cloned();
+        let column = column.ok_or_else(|| {
+            refuse(format!("the format {format} has no column {name:?}")).with_hint(known(format))
+        })?;
+        if columns.contains(&column) {
+            return Err(refuse(format!("the column {name:?} is wanted twice")).with_hint("name it once"));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// Which columns can be wanted of a format.
+fn known(format: &LogFormat) -> String {
+    let names = |columns: &mut dyn Iterator<Item = &Column>| {
+        columns.map(|column| column.name.as_ref()).collect::<Vec<_>>().join(", ")
+    };
+    format!("it has {}; any format has {}", names(&mut format.columns()), names(&mut EXTRA.iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(options: &ParseOptions) -> Vec<String> {
+        let columns = options.columns_of(&LogFormat::common()).unwrap();
+        columns.into_iter().map(|column| column.name.into_owned()).collect()
+    }
+
+    #[test]
+    fn columns_come_in_the_order_wanted() {
+        let options = ParseOptions::new().with_columns(["raw", "status", "host"]);
+        assert_eq!(names(&options), ["raw", "status", "host"]);
+        let extras = Extras { line: true, raw: true, ..Extras::default() };
+        assert_eq!(names(&options.with_extras(extras)), ["raw", "status", "host", "line"]);
+        let none: [&str; 0] = [];
+        assert_eq!(names(&ParseOptions::new().with_columns(none).with_extras(extras)), ["line", "raw"]);
+    }
+
+    #[test]
+    fn columns_that_cannot_be_had_are_refused() {
+        let error = |columns: &[&str]| {
+            let options = ParseOptions::new().with_columns(columns.iter().copied());
+            let error = options.columns_of(&LogFormat::common()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Options);
+            error.to_string()
+        };
+        assert!(error(&[]).starts_with("no column is wanted; it has host, ident"), "{}", error(&[]));
+        assert_eq!(error(&["host", "ts", "host"]), "the column \"host\" is wanted twice; name it once");
+        let text = error(&["user_agent"]);
+        assert!(text.starts_with("the format common has no column \"user_agent\"; it has host,"), "{text}");
+        assert!(text.ends_with("any format has line, byte_offset, raw, file"), "{text}");
+    }
+
+    #[test]
+    fn sizes_that_were_set_past_the_builder_are_bounded_too() {
+        let mut options = ParseOptions::new();
+        (options.chunk, options.max_line) = (Some(0), Some(usize::MAX));
+        assert_eq!((options.chunk_bytes(), options.max_line_bytes()), (64, 1 << 28));
     }
 }

@@ -72,7 +72,7 @@ impl LogFormat {
     ///
     /// # Errors
     /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when lines were seen and none fits any format;
-    /// [`ErrorKind::Encoding`](crate::ErrorKind::Encoding) when the sample is UTF-16.
+    /// [`ErrorKind::Encoding`](crate::ErrorKind::Encoding) when the sample is UTF-16 or, as NUL bytes show, no text.
     pub fn detect(sample: &[u8]) -> Result<Detection> {
         let from = start_of_text(sample)?;
         decide(&sample[from..], LogFormat::fits)
@@ -187,6 +187,11 @@ fn is_domain(word: &[u8]) -> bool {
 /// The error for lines that are in no built-in format: what was expected, what was seen, and what to pass.
 fn unknown(lines: &[&[u8]], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Error {
     let first = lines.first().copied().unwrap_or_default();
+    if first.contains(&0) {
+        let message = format!("the input is no text: its first line holds NUL bytes: {}", shown(first));
+        return Error::new(ErrorKind::Encoding, message)
+            .with_hint("unpack it; if it is UTF-16, convert it: iconv -f UTF-16LE -t UTF-8");
+    }
     let message = format!(
         "none of {} is in a built-in format; expected, as in {}: host ident user [dd/Mon/yyyy:HH:MM:SS +hhmm] \"request\" status bytes; the first line is: {}",
         match lines.len() {
@@ -201,7 +206,7 @@ fn unknown(lines: &[&[u8]], fits: impl Fn(&LogFormat, &[u8]) -> bool) -> Error {
 }
 
 /// The beginning of a line, safe to print.
-fn shown(line: &[u8]) -> String {
+pub(crate) fn shown(line: &[u8]) -> String {
     if line.len() <= SHOWN {
         return escape_control(line);
     }
@@ -397,6 +402,17 @@ mod tests {
         assert!(text.contains("none of 2 lines "), "{text}");
         assert!(error(b"{\"a\":1}\n").contains("JSON"));
         assert!(error(b"#Version: 1.0\n").contains("W3C"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_called_so() {
+        let error = LogFormat::detect(b"\x7fELF\x02\0\0\n\x01\n").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encoding);
+        let text = error.to_string();
+        assert!(text.contains(r"holds NUL bytes: \x7FELF\x02\x00\x00; unpack it"), "{text}");
+        // After a crash a log can begin with NUL bytes; the lines that follow tell what it is.
+        let torn = [&[0; 100][..], line("192.0.2.1 - -", "").repeat(2).as_bytes()].concat();
+        assert_eq!(LogFormat::detect(&torn).unwrap().fits, 2);
     }
 
     #[test]

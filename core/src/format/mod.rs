@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{self, Column, ColumnType};
 
 pub use detect::Detection;
+pub(crate) use detect::shown;
 pub use table::{Directive, Family, directives};
 
 /// What a field of a line holds, and so how it is judged and which columns it gives.

@@ -7,8 +7,8 @@ use std::sync::atomic::AtomicBool;
 
 use super::feed::{Feed, Opened};
 use super::pool::Pool;
-use super::{OnReject, Reader, Summary};
-use crate::error::Result;
+use super::{OnReject, OpenOptions, Reader, Summary};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::ParseOptions;
 use crate::reject::Reject;
 use crate::source::{Source, expand};
@@ -19,7 +19,7 @@ pub enum MaxRejects {
     /// Any number.
     #[default]
     None,
-    /// At most so many; the run ends as soon as there are more.
+    /// At most so many; the run ends with the chunk in which there are more.
     Count(u64),
     /// At most this share of all lines, from 0 to 1; judged at the end.
     Share(f64),
@@ -61,10 +61,10 @@ impl ReaderBuilder {
         self
     }
 
-    /// How many threads parse; 1 parses on the caller's.
+    /// How many threads parse, 256 at most; 1 parses on the caller's, and 0 means as many as there are processors.
     #[must_use]
     pub fn with_jobs(mut self, jobs: usize) -> Self {
-        self.jobs = Some(jobs);
+        self.jobs = Some(jobs).filter(|jobs| *jobs > 0);
         self
     }
 
@@ -92,10 +92,10 @@ impl ReaderBuilder {
     /// Opens paths, globs, or `-` for standard input, in the order given.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) when one does not exist or cannot be read;
-    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when no built-in format fits and none was named;
-    /// [`ErrorKind::Format`](crate::ErrorKind::Format) when the formats of two inputs do not go together;
-    /// [`ErrorKind::Options`](crate::ErrorKind::Options) when a wanted column does not exist.
+    /// [`ErrorKind::Io`] when one does not exist or cannot be read; [`ErrorKind::NoRows`] when no built-in format fits
+    /// any of them and none was named; [`ErrorKind::Encoding`] when one is UTF-16 or all are no text;
+    /// [`ErrorKind::Format`] when the formats of two inputs do not go together; [`ErrorKind::Options`] when a wanted
+    /// column does not exist; [`ErrorKind::Interrupted`] when the run was told to stop.
     pub fn open<P: AsRef<OsStr>>(self, patterns: impl IntoIterator<Item = P>) -> Result<Reader> {
         let sources = expand(patterns)?;
         self.open_sources(sources)
@@ -106,8 +106,18 @@ impl ReaderBuilder {
     /// # Errors
     /// As [`ReaderBuilder::open`].
     pub fn open_sources(self, sources: Vec<Source>) -> Result<Reader> {
-        let Opened { feed, schema, detections } =
-            Feed::open(sources, &self.options, self.on_reject.is_some())?;
+        if let MaxRejects::Share(share) = self.max_rejects {
+            if !(0.0..=1.0).contains(&share) {
+                return Err(Error::new(ErrorKind::Options, format!("{share} is no share of the lines"))
+                    .with_hint("pass a number from 0 to 1"));
+            }
+        }
+        let of = OpenOptions {
+            options: &self.options,
+            keep_rejects: self.on_reject.is_some(),
+            stop: Arc::clone(&self.stop),
+        };
+        let Opened { feed, schema, detections } = Feed::open(sources, of)?;
         let jobs =
             self.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get));
         let summary = Summary { format: Some(feed.format().clone()), detections, ..Summary::default() };
@@ -117,6 +127,7 @@ impl ReaderBuilder {
             pool: Pool::new(jobs),
             pending: std::collections::VecDeque::new(),
             failed: None,
+            refused: None,
             done: false,
             stop: self.stop,
             on_reject: self.on_reject,

@@ -2,10 +2,12 @@
 
 mod builder;
 mod feed;
+mod look;
 mod pool;
 mod summary;
 
 use std::collections::VecDeque;
+use std::iter::FusedIterator;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +17,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::field::text::escape_control;
+use crate::format::shown;
+use crate::options::ParseOptions;
 use crate::parse::Parsed;
 use crate::reject::Reject;
 
@@ -28,12 +31,20 @@ use pool::{Pending, Pool};
 /// What is done with a rejected line.
 type OnReject = Box<dyn FnMut(Reject) -> Result<()> + Send>;
 
+/// What a feed has to know of the run.
+struct OpenOptions<'a> {
+    options: &'a ParseOptions,
+    keep_rejects: bool,
+    stop: Arc<AtomicBool>,
+}
+
 /// Batches of logs. Made by a [`ReaderBuilder`] or by [`read_batches`].
 ///
 /// Rows come in the order of the inputs and of their lines, whatever the number of threads; the batches are those of
 /// an Arrow [`RecordBatchReader`], so anything that takes one takes this.
 ///
-/// An error ends the run. What was read before it has been given by then.
+/// An error ends the run. The whole lines that were read before it have been given by then; only an interrupted run
+/// gives up what it was about to give. The rows of the [`Summary`] are those that were given, always.
 pub struct Reader {
     schema: SchemaRef,
     feed: Feed,
@@ -42,6 +53,8 @@ pub struct Reader {
     pending: VecDeque<Pending>,
     /// What ended the feed, to be told after what came before it.
     failed: Option<Error>,
+    /// What the chunk that was given last is to be refused for, as too many rejects.
+    refused: Option<Error>,
     done: bool,
     stop: Arc<AtomicBool>,
     on_reject: Option<OnReject>,
@@ -81,37 +94,45 @@ impl Reader {
         self.feed.progress()
     }
 
-    /// The next batch.
+    /// The next batch; `None` at the end, and ever after an error.
     ///
     /// # Errors
     /// [`ErrorKind::Io`], [`ErrorKind::Compression`] or [`ErrorKind::Encoding`] for an input that cannot be read on;
     /// [`ErrorKind::TooManyRejects`] when the bound is passed; [`ErrorKind::NoRows`] when lines were read and none
-    /// was a row; [`ErrorKind::Interrupted`] when the run was told to stop.
+    /// was a row; [`ErrorKind::Interrupted`] when the run was told to stop; or what the function that takes the
+    /// rejects failed with.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         if self.done {
             return Ok(None);
         }
         let next = self.advance();
-        self.done = !matches!(next, Ok(Some(_)));
+        if !matches!(next, Ok(Some(_))) {
+            self.done = true;
+            self.pending.clear();
+        }
         next
     }
 
     fn advance(&mut self) -> Result<Option<RecordBatch>> {
         loop {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+            if let Some(error) = self.refused.take() {
+                return Err(error);
             }
+            go_on(&self.stop)?;
             self.fill();
             let Some(pending) = self.pending.pop_front() else {
+                // Inputs without a line count too.
+                self.summary.files = self.feed.inputs();
                 return match self.failed.take() {
                     Some(error) => Err(error),
                     None => self.finish().map(|()| None),
                 };
             };
-            let begins_input = pending.begins_input;
-            let parsed = pending.wait()?;
-            if let Some(batch) = self.account(parsed, begins_input)? {
-                return Ok(Some(batch));
+            let input = pending.input;
+            let mut parsed = pending.wait()?;
+            self.refused = self.account(input, &mut parsed).err();
+            if parsed.batch.num_rows() > 0 {
+                return Ok(Some(parsed.batch));
             }
         }
     }
@@ -130,71 +151,90 @@ impl Reader {
         }
     }
 
-    fn account(&mut self, mut parsed: Parsed, begins_input: bool) -> Result<Option<RecordBatch>> {
-        if begins_input {
-            self.lines_before = 0;
+    fn account(&mut self, input: u64, parsed: &mut Parsed) -> Result<()> {
+        if input != self.summary.files {
+            (self.summary.files, self.lines_before) = (input, 0);
         }
         parsed.number_lines(self.lines_before);
         self.lines_before += parsed.lines;
-        self.summary.add(&parsed);
+        self.summary.add(parsed);
         if self.first_reject.is_none() {
             self.first_reject = parsed.rejects.iter().next();
         }
         if let Some(on_reject) = &mut self.on_reject {
             parsed.rejects.iter().try_for_each(on_reject)?;
         }
-        if let MaxRejects::Count(most) = self.max_rejects {
-            self.within(self.summary.rejected <= most, &most.to_string())?;
+        match self.max_rejects {
+            MaxRejects::Count(most) => self.within(self.summary.rejected <= most, &most.to_string()),
+            MaxRejects::Share(_) | MaxRejects::None => Ok(()),
         }
-        Ok((parsed.batch.num_rows() > 0).then_some(parsed.batch))
     }
 
     /// Judges the run as a whole.
-    fn finish(&mut self) -> Result<()> {
-        self.summary.files = self.feed.files();
-        if let MaxRejects::Share(most) = self.max_rejects {
-            let share = self.summary.rejected as f64 / self.summary.lines.max(1) as f64;
-            self.within(share <= most, &format!("{} %", most * 100.0))?;
+    fn finish(&self) -> Result<()> {
+        // Where nothing fits, the format is to blame, whatever number of rejects would be stood.
+        if let Some(reject) = self.first_reject.as_ref().filter(|_| self.summary.rows == 0) {
+            return Err(self.no_rows(reject));
         }
-        let Some(reject) = self.first_reject.as_ref().filter(|_| self.summary.rows == 0) else {
-            return Ok(());
-        };
+        match self.max_rejects {
+            MaxRejects::Share(most) => {
+                let share = self.summary.rejected as f64 / self.summary.lines.max(1) as f64;
+                // Rounded: a share of 0.07 is 7.000000000000001 %.
+                self.within(share <= most, &format!("{} %", (most * 1e8).round() / 1e6))
+            }
+            MaxRejects::Count(_) | MaxRejects::None => Ok(()),
+        }
+    }
+
+    fn no_rows(&self, reject: &Reject) -> Error {
         let format = self.feed.format();
         let error = Error::new(
             ErrorKind::NoRows,
             format!(
-                "none of {} lines is a row of the format {format}: {} ({}); the line is: {}",
-                self.summary.lines - self.summary.blank,
+                "none of {} is a row of the format {format}; the first is {} ({}): {}",
+                match self.summary.rejected {
+                    1 => "1 line".to_owned(),
+                    count => format!("{count} lines"),
+                },
                 reject.reason,
                 reject.reason.describe(),
-                escape_control(&reject.raw[..reject.raw.len().min(200)])
+                shown(&reject.raw)
             ),
         )
         .with_line(reject.line)
         .with_offset(reject.offset)
         .with_hint(crate::LogFormat::how_to_name());
-        Err(match &reject.file {
+        match &reject.file {
             Some(file) => error.with_file(file.as_ref()),
             None => error,
-        })
+        }
     }
 
     fn within(&self, holds: bool, bound: &str) -> Result<()> {
         if holds {
             return Ok(());
         }
-        let error = Error::new(
-            ErrorKind::TooManyRejects,
-            format!(
-                "{} of {} lines were rejected, more than {bound}",
-                self.summary.rejected, self.summary.lines
-            ),
-        );
+        let Summary { rejected, lines, .. } = self.summary;
+        let message = format!("{rejected} of {lines} lines were rejected, more than {bound}");
+        let error = Error::new(ErrorKind::TooManyRejects, message);
         Err(match &self.first_reject {
-            Some(reject) => error.with_hint(format!("the first is {reject}")),
+            Some(reject) => {
+                let file =
+                    reject.file.as_ref().map_or_else(String::new, |file| format!("{}:", file.escape_debug()));
+                let (line, reason, raw) = (reject.line, reject.reason, shown(&reject.raw));
+                error.with_hint(format!("the first is {file}{line}: {reason}: {raw}"))
+            }
             None => error,
         })
     }
+}
+
+/// An error if the run was told to stop.
+fn go_on(stop: &AtomicBool) -> Result<()> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    Ok(())
 }
 
 impl Iterator for Reader {
@@ -204,6 +244,8 @@ impl Iterator for Reader {
         self.next_batch().map_err(ArrowError::from).transpose()
     }
 }
+
+impl FusedIterator for Reader {}
 
 impl RecordBatchReader for Reader {
     fn schema(&self) -> SchemaRef {

@@ -9,8 +9,8 @@ use crate::parse::{Parsed, Scratch};
 
 /// A chunk that is being parsed, or has been.
 pub(super) struct Pending {
-    /// Whether the chunk is the first of its input.
-    pub(super) begins_input: bool,
+    /// The number of the chunk's input, from 1.
+    pub(super) input: u64,
     result: Outcome,
 }
 
@@ -24,10 +24,11 @@ impl Pending {
     pub(super) fn wait(self) -> Result<Parsed> {
         match self.result {
             Outcome::Ready(parsed) => Ok(*parsed),
-            // The sender is gone only if the worker panicked, which would be a fault of this crate.
-            Outcome::Coming(receiver) => {
-                receiver.recv().map_err(|_| Error::new(ErrorKind::Io, "a worker thread stopped unexpectedly"))
-            }
+            // The sender is gone only if the worker panicked.
+            Outcome::Coming(receiver) => receiver.recv().map_err(|_| {
+                Error::new(ErrorKind::Io, "a thread that parses has panicked")
+                    .with_hint("this is a fault of nasalogs: please report it")
+            }),
         }
     }
 }
@@ -42,9 +43,12 @@ pub(super) struct Pool {
 }
 
 impl Pool {
+    /// More threads than this are never of use, and each has chunks of its own in memory.
+    const MOST: usize = 256;
+
     pub(super) fn new(jobs: usize) -> Self {
         Self {
-            jobs: if cfg!(feature = "parallel") { jobs.max(1) } else { 1 },
+            jobs: if cfg!(feature = "parallel") { jobs.clamp(1, Self::MOST) } else { 1 },
             #[cfg(feature = "parallel")]
             threads: None,
             begun: false,
@@ -59,7 +63,7 @@ impl Pool {
     }
 
     pub(super) fn parse(&mut self, fed: Fed) -> Pending {
-        let begins_input = fed.begins_input;
+        let input = fed.input;
         let begun = std::mem::replace(&mut self.begun, true);
         #[cfg(feature = "parallel")]
         if begun && self.jobs > 1 && self.start() {
@@ -70,11 +74,11 @@ impl Pool {
                     // Nobody waits any more when the reader was dropped.
                     let _ = sender.send(parse(&fed, &scratch));
                 });
-                return Pending { begins_input, result: Outcome::Coming(receiver) };
+                return Pending { input, result: Outcome::Coming(receiver) };
             }
         }
         let _ = begun;
-        Pending { begins_input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch))) }
+        Pending { input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch))) }
     }
 
     /// Starts the threads, unless they run. Where none can be had, the caller's own parses.
@@ -83,7 +87,10 @@ impl Pool {
         if self.threads.is_none() {
             let builder = rayon::ThreadPoolBuilder::new()
                 .num_threads(self.jobs)
-                .thread_name(|index| format!("nasalogs-parse-{index}"));
+                // Linux shows fifteen characters.
+                .thread_name(|index| format!("nasalogs-{index}"))
+                // The default aborts the process; here the sender is dropped, and whoever waits gets an error.
+                .panic_handler(|_| {});
             match builder.build() {
                 Ok(threads) => self.threads = Some(threads),
                 Err(_) => self.jobs = 1,
@@ -97,7 +104,7 @@ impl Pool {
 fn parse(fed: &Fed, pool: &Mutex<Vec<Scratch>>) -> Parsed {
     let take = || pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut scratch = take().unwrap_or_default();
-    let parsed = fed.job.parse(&fed.chunk, &mut scratch);
+    let parsed = Parsed { bytes: fed.chunk.bytes, ..fed.job.parse(&fed.chunk, &mut scratch) };
     pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
     parsed
 }

@@ -11,7 +11,7 @@ use crate::reject::RejectCounts;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Inputs that were read.
+    /// Inputs that were read, the last of them perhaps not to its end.
     pub files: u64,
     /// Lines.
     pub lines: u64,
