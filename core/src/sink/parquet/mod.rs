@@ -99,6 +99,8 @@ impl Default for ParquetOptions {
 const GROUP_ROWS: usize = 1 << 14;
 /// Or this many batches: each may keep a chunk of its input alive.
 const GROUP_BATCHES: usize = 4;
+/// Fewer rows are encoded sooner than threads are woken for them: the small batches of a log that is partitioned.
+const SHARED_ROWS: usize = 1 << 11;
 
 /// Writes record batches to one Parquet file.
 pub struct ParquetWriter<W: Write + Send> {
@@ -134,6 +136,8 @@ impl<W: Write + Send> ParquetWriter<W> {
             .with_hint("strings, binary, Int16, Int32, Int64 and Timestamp(ms, \"UTC\") are"));
         }
         let codec = options.compression.codec()?;
+        let rows = options.row_group_rows;
+        let options = options.with_row_group_rows(rows);
         let stored = without_views(&schema);
         let descriptor = ArrowSchemaConverter::new().convert(&stored).map_err(error)?;
         let mut properties = WriterProperties::builder()
@@ -223,7 +227,7 @@ impl<W: Write + Send> ParquetWriter<W> {
         }
         self.append_row_group()?;
         let parallel = self.options.parallel;
-        self.ended = self.for_each_column(|_, column| column.end_chunk(parallel))?;
+        self.ended = self.for_each_column(parallel, |_, column| column.end_chunk(parallel))?;
         self.rows = 0;
         Ok(())
     }
@@ -277,8 +281,10 @@ impl<W: Write + Send> ParquetWriter<W> {
             self.append_row_group()?;
         }
         let pending = std::mem::take(&mut self.pending);
-        self.rows += std::mem::take(&mut self.pending_rows);
-        self.for_each_column(|at, column| {
+        let rows = std::mem::take(&mut self.pending_rows);
+        self.rows += rows;
+        let parallel = self.options.parallel && rows >= SHARED_ROWS;
+        self.for_each_column(parallel, |at, column| {
             pending.iter().try_for_each(|batch| column.write(batch.column(at)))
         })?;
         Ok(())
@@ -286,14 +292,16 @@ impl<W: Write + Send> ParquetWriter<W> {
 
     fn for_each_column<T: Send>(
         &mut self,
+        parallel: bool,
         work: impl Fn(usize, &mut Column) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         #[cfg(feature = "parallel")]
-        if self.options.parallel {
+        if parallel {
             use rayon::prelude::*;
             let columns = self.columns.par_iter_mut().enumerate().with_max_len(1);
             return columns.map(|(at, column)| work(at, column)).collect();
         }
+        let _ = parallel;
         self.columns.iter_mut().enumerate().map(|(at, column)| work(at, column)).collect()
     }
 }
