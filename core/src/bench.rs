@@ -1,9 +1,12 @@
 //! What `nasalogs bench` measures: the stages of the parser, each on one thread.
 
-use crate::decoder::Decoder;
+use crate::chunk::{Chunk, Chunker};
+use crate::decoder::SAMPLE;
 use crate::error::Result;
+use crate::format::LogFormat;
 use crate::index::Index;
 use crate::options::ParseOptions;
+use crate::parse::{Job, Scratch};
 use crate::simd::{BLOCK, Backend};
 
 /// Finds the structure of a log, chunk by chunk, as parsing does first; gives how many places it has.
@@ -32,27 +35,58 @@ pub fn index_only(backend: Backend, log: &[u8]) -> usize {
     found
 }
 
-/// Parses a log to batches that are dropped as they come; gives how many rows they had. Each chunk is copied first, as
-/// reading it from a file does.
-///
-/// ```
-/// use nasalogs::{Backend, ParseOptions, bench};
-/// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(3);
-/// assert_eq!(bench::parse(Backend::Scalar, &log, &ParseOptions::new())?, 3);
-/// # Ok::<(), nasalogs::Error>(())
-/// ```
-///
-/// # Errors
-/// As [`Decoder::push`].
-pub fn parse(backend: Backend, log: &[u8], options: &ParseOptions) -> Result<u64> {
-    let mut decoder = Decoder::new(options.clone().with_backend(backend))?;
-    let mut rest = log;
-    while !rest.is_empty() {
-        let used = decoder.push(rest)?;
-        rest = &rest[used..];
-        while decoder.next_batch().is_some() {}
-        decoder.take_rejects();
+/// A log in memory, cut into chunks as a reader cuts it: what is left of the work is parsing.
+#[derive(Debug)]
+pub struct Chunks {
+    chunks: Vec<Chunk>,
+    options: ParseOptions,
+    format: LogFormat,
+}
+
+impl Chunks {
+    /// Copies a log into chunks, and detects its format unless the options name one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when no format fits,
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) when a wanted column does not exist.
+    pub fn new(log: &[u8], options: &ParseOptions) -> Result<Self> {
+        let format = match &options.format {
+            Some(format) => format.clone(),
+            None => LogFormat::detect(&log[..log.len().min(SAMPLE)])?.format,
+        };
+        options.columns_of(&format)?;
+        let mut chunker = Chunker::new(options);
+        let (mut chunks, mut rest) = (Vec::new(), log);
+        loop {
+            let space = chunker.space();
+            let count = rest.len().min(space.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            chunker.advance(count);
+            rest = &rest[count..];
+            match chunker.next(rest.is_empty())? {
+                Some(chunk) => chunks.push(chunk),
+                None if rest.is_empty() => break,
+                None => {}
+            }
+        }
+        Ok(Self { chunks, options: options.clone(), format })
     }
-    decoder.finish()?;
-    Ok(decoder.counts().rows)
+
+    /// Parses the chunks to batches that are dropped as they come; gives how many rows they had.
+    ///
+    /// ```
+    /// use nasalogs::{Backend, ParseOptions, bench::Chunks};
+    /// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(3);
+    /// assert_eq!(Chunks::new(&log, &ParseOptions::new())?.parse(Backend::Scalar)?, 3);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// None that [`Chunks::new`] would not have given.
+    pub fn parse(&self, backend: Backend) -> Result<u64> {
+        let columns = self.options.columns_of(&self.format)?;
+        let job = Job::new(&self.options, &self.format, &columns, backend);
+        let mut scratch = Scratch::default();
+        Ok(self.chunks.iter().map(|chunk| job.parse(chunk, &mut scratch).batch.num_rows() as u64).sum())
+    }
 }

@@ -5,14 +5,13 @@ use std::ops::Range;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
-use parquet::column::writer::ColumnCloseResult;
-use parquet::errors::ParquetError;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::integer::{Integer, Native};
-use super::page::Pages;
+use super::job::Job;
+use super::page::{Chunk, Pages, Written};
 use super::rle;
-use super::source::Source;
+use super::source::{Block, Source};
 use super::statistic::Bounds;
 use super::text::Text;
 use crate::error::Result;
@@ -25,17 +24,57 @@ const PAGE_ROWS: usize = 1 << 16;
 /// or when it has about this many bytes.
 const PAGE_BYTES: usize = 1 << 20;
 
+/// A step of strings has about this many bytes at most: a dictionary grows by no more before it is looked at again.
+const STEP_BYTES: usize = 1 << 20;
+
 /// The encoder of a column: values and levels of the open page, finished pages.
 pub(super) struct Column {
     descriptor: ColumnDescPtr,
     compression: Compression,
     values: Values,
-    /// Which rows of the open page have a value; only for optional columns.
+    levels: Levels,
+    pages: Pages,
+    body: Vec<u8>,
+}
+
+/// Which rows of the open page have a value.
+struct Levels {
+    /// Only for optional columns.
     valid: Option<BooleanBufferBuilder>,
     rows: usize,
     nulls: usize,
-    pages: Pages,
-    body: Vec<u8>,
+}
+
+impl Levels {
+    /// Takes rows of an array; gives back their nulls, if they have any.
+    fn push(&mut self, nulls: Option<&NullBuffer>, rows: Range<usize>) -> Option<NullBuffer> {
+        self.rows += rows.len();
+        let nulls =
+            nulls.map(|nulls| nulls.slice(rows.start, rows.len())).filter(|nulls| nulls.null_count() > 0);
+        self.nulls += nulls.as_ref().map_or(0, NullBuffer::null_count);
+        match (&mut self.valid, &nulls) {
+            (Some(valid), Some(nulls)) => valid.append_buffer(nulls.inner()),
+            (Some(valid), None) => valid.append_n(rows.len(), true),
+            (None, _) => {}
+        }
+        nulls
+    }
+
+    /// Appends the levels of the page and forgets them; the numbers of its rows and nulls.
+    fn take(&mut self, out: &mut Vec<u8>) -> (usize, usize) {
+        if let Some(valid) = &mut self.valid {
+            rle::encode_levels(&valid.finish(), out);
+        }
+        (std::mem::take(&mut self.rows), std::mem::take(&mut self.nulls))
+    }
+}
+
+/// The stretches of rows that have values.
+fn runs(rows: Range<usize>, nulls: Option<&NullBuffer>) -> impl Iterator<Item = Range<usize>> {
+    let start = rows.start;
+    let whole = nulls.is_none().then_some(rows);
+    let slices = nulls.into_iter().flat_map(NullBuffer::valid_slices);
+    whole.into_iter().chain(slices.map(move |(from, to)| start + from..start + to))
 }
 
 enum Values {
@@ -77,9 +116,7 @@ impl Column {
             descriptor,
             compression,
             values,
-            valid,
-            rows: 0,
-            nulls: 0,
+            levels: Levels { valid, rows: 0, nulls: 0 },
             pages: Pages::default(),
             body: Vec::new(),
         }
@@ -119,50 +156,39 @@ impl Column {
     }
 
     fn write_text<S: Source + Array>(&mut self, source: &S, nulls: Option<&NullBuffer>) -> Result<()> {
-        self.write_steps(source.len(), nulls, |values, range| {
-            if let Values::Text(text) = values {
-                text.append(source, range);
+        let mut block = Block::new();
+        let all_null = nulls.is_some_and(|nulls| nulls.null_count() == source.len());
+        let mut start = 0;
+        while start < source.len() {
+            let mut step = start..(start + STEP).min(source.len());
+            let mut bytes = if all_null { 0 } else { source.total(step.clone()) };
+            while bytes > STEP_BYTES && step.len() > 1 {
+                step.end = start + step.len() / 2;
+                bytes = source.total(step.clone());
             }
-        })
+            start = step.end;
+            let nulls = self.levels.push(nulls, step.clone());
+            let Values::Text(text) = &mut self.values else { break };
+            text.announce(bytes, step.len());
+            for run in runs(step, nulls.as_ref()) {
+                text.append(source, run, &mut block);
+            }
+            text.flush(&mut block);
+            self.review()?;
+        }
+        Ok(())
     }
 
     fn write_integers<T: Native>(&mut self, source: &[T], nulls: Option<&NullBuffer>) -> Result<()> {
-        self.write_steps(source.len(), nulls, |values, range| {
-            if let Values::Integer(integer) = values {
-                integer.append(&source[range]);
+        let mut start = 0;
+        while start < source.len() {
+            let step = start..(start + STEP).min(source.len());
+            start = step.end;
+            let nulls = self.levels.push(nulls, step.clone());
+            let Values::Integer(integer) = &mut self.values else { break };
+            for run in runs(step, nulls.as_ref()) {
+                integer.append(&source[run]);
             }
-        })
-    }
-
-    fn write_steps(
-        &mut self,
-        len: usize,
-        nulls: Option<&NullBuffer>,
-        mut append: impl FnMut(&mut Values, Range<usize>),
-    ) -> Result<()> {
-        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
-        for start in (0..len).step_by(STEP) {
-            let step = STEP.min(len - start);
-            let nulls = nulls.map(|nulls| nulls.slice(start, step));
-            let null_count = nulls.as_ref().map_or(0, NullBuffer::null_count);
-            match &nulls {
-                Some(nulls) if null_count > 0 => {
-                    if let Some(valid) = &mut self.valid {
-                        valid.append_buffer(nulls.inner());
-                    }
-                    for (from, to) in nulls.valid_slices() {
-                        append(&mut self.values, start + from..start + to);
-                    }
-                }
-                _ => {
-                    if let Some(valid) = &mut self.valid {
-                        valid.append_n(step, true);
-                    }
-                    append(&mut self.values, start..start + step);
-                }
-            }
-            self.rows += step;
-            self.nulls += null_count;
             self.review()?;
         }
         Ok(())
@@ -173,7 +199,7 @@ impl Column {
             Values::Text(text) => (text.page_bytes() >= PAGE_BYTES, text.review()),
             Values::Integer(integer) => (integer.page_bytes() >= PAGE_BYTES, integer.review()),
         };
-        if full || given_up || self.rows >= PAGE_ROWS {
+        if full || given_up || self.levels.rows >= PAGE_ROWS {
             self.end_page()?;
         }
         if given_up {
@@ -186,54 +212,38 @@ impl Column {
     }
 
     fn end_page(&mut self) -> Result<()> {
-        if self.rows == 0 {
+        if self.levels.rows == 0 {
             return Ok(());
         }
         self.body.clear();
-        if let Some(valid) = &mut self.valid {
-            rle::encode_levels(&valid.finish(), &mut self.body);
-        }
+        let (rows, nulls) = self.levels.take(&mut self.body);
         let (encoding, bounds) = match &mut self.values {
             Values::Text(text) => (text.take_page(&mut self.body), Bounds::EMPTY),
             Values::Integer(integer) => integer.take_page(&mut self.body),
         };
-        self.pages.push(self.compression, &self.body, encoding, self.rows, self.nulls, bounds)?;
-        (self.rows, self.nulls) = (0, 0);
-        Ok(())
+        self.pages.push(self.compression, &self.body, encoding, rows, nulls, bounds)
     }
 
-    /// Ends the last page and makes the dictionary page: all work of a row group's end that is worth a thread.
-    pub(super) fn end_chunk(&mut self) -> Result<()> {
+    /// Ends the chunk and makes ready for the next one. The dictionary page, which can take as long as all else that a
+    /// group of batches needs, is left to a thread with nothing else to do.
+    pub(super) fn end_chunk(&mut self, parallel: bool) -> Result<Chunk> {
         self.end_page()?;
-        let dictionary = match &mut self.values {
-            Values::Text(text) => text.take_dictionary(),
-            Values::Integer(integer) => integer.take_dictionary(),
-        };
-        if let Some((page, values)) = dictionary {
-            self.pages.set_dictionary(self.compression, &page, values)?;
-        }
-        Ok(())
-    }
-
-    /// Hands the chunk over and makes ready for the next one.
-    pub(super) fn take_chunk(
-        &mut self,
-        codec: parquet::basic::Compression,
-    ) -> Result<(Vec<u8>, ColumnCloseResult), ParquetError> {
         let pages = std::mem::take(&mut self.pages);
         let nulls = pages.nulls() as u64;
-        let statistics = match &mut self.values {
-            Values::Text(text) => {
-                let statistics = text.take_statistics(nulls);
-                text.reset();
-                statistics
-            }
+        let (dictionary, statistics) = match &mut self.values {
+            Values::Text(text) => (text.take_dictionary(), text.take_statistics(nulls)),
             Values::Integer(integer) => {
-                let statistics = integer.statistics(pages.bounds(), nulls);
-                integer.reset();
-                statistics
+                (integer.take_dictionary(), integer.statistics(pages.bounds(), nulls))
             }
         };
-        pages.close(&self.descriptor, codec, statistics)
+        let compression = self.compression;
+        let dictionary = dictionary.map(|(page, values)| {
+            Job::start(parallel, move || Written::dictionary(compression, &page, values))
+        });
+        match &mut self.values {
+            Values::Text(text) => text.reset(),
+            Values::Integer(integer) => integer.reset(),
+        }
+        Ok(Chunk { descriptor: self.descriptor.clone(), pages, dictionary, statistics })
     }
 }

@@ -5,6 +5,7 @@ use parquet::basic::Encoding;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 
 use super::hash::Seeds;
+use super::page::take_plain;
 use super::rle;
 use super::statistic::Bounds;
 
@@ -20,7 +21,7 @@ const TRIAL: usize = 1 << 14;
 const NONE: u32 = u32::MAX;
 
 /// An integer of Arrow's.
-pub(super) trait Native: ArrowNativeType + Into<i64> {}
+pub(super) trait Native: ArrowNativeType + Ord + Into<i64> {}
 
 impl Native for i16 {}
 impl Native for i32 {}
@@ -88,31 +89,33 @@ impl Integer {
 
     /// Appends values that are not null.
     pub(super) fn append<T: Native>(&mut self, values: &[T]) {
-        let mut bounds = self.bounds;
-        for &value in values {
-            bounds.add(value.into());
-        }
-        self.bounds = bounds;
+        let Some(&first) = values.first() else { return };
+        let (min, max) =
+            values.iter().fold((first, first), |(min, max), &value| (min.min(value), max.max(value)));
+        self.bounds.join(Bounds { min: min.into(), max: max.into() });
         self.values += values.len();
         if !self.interning {
             push_plain(&mut self.plain, self.wide, values.iter().map(|&value| value.into()));
             return;
         }
         for block in values.chunks(BLOCK) {
-            let (last, id) = self.last.unwrap_or((0, NONE));
-            let uniform = block.iter().fold(0, |difference, &value| difference | (value.into() ^ last)) == 0;
-            if uniform && id != NONE {
+            if let Some((last, id)) = self.last
+                && block.iter().fold(0, |difference, &value| difference | (value.into() ^ last)) == 0
+            {
                 self.ids.resize(self.ids.len() + block.len(), id);
                 continue;
             }
-            for &value in block {
-                let value = value.into();
-                let id = match usize::try_from(value).ok().and_then(|at| self.direct.get(at)) {
-                    Some(&id) if id != NONE => id,
-                    _ => self.find_or_insert(value),
-                };
-                self.ids.push(id);
+            let mut ids = [NONE; BLOCK];
+            for (id, &value) in ids.iter_mut().zip(block) {
+                // A negative number is a very large one here.
+                *id = self.direct.get(value.into() as usize).copied().unwrap_or(NONE);
             }
+            for (id, &value) in ids.iter_mut().zip(block) {
+                if *id == NONE {
+                    *id = self.find_or_insert(value.into());
+                }
+            }
+            self.ids.extend_from_slice(&ids[..block.len()]);
             self.last = block.last().map(|&value| value.into()).zip(self.ids.last().copied());
         }
     }
@@ -127,6 +130,12 @@ impl Integer {
 
     #[cold]
     fn insert_direct(&mut self, at: usize) -> u32 {
+        // A value that is twice in a block is new only once.
+        if let Some(&id) = self.direct.get(at)
+            && id != NONE
+        {
+            return id;
+        }
         if at >= self.direct.len() {
             self.direct.resize((at + 1).next_power_of_two().max(1024), NONE);
         }
@@ -175,20 +184,19 @@ impl Integer {
 
     /// Looks at the dictionary from time to time; true if it has to be given up, which needs a new page.
     pub(super) fn review(&mut self) -> bool {
-        if !self.interning {
+        let len = self.dictionary.len();
+        let full = len > MAX_DICTIONARY_LEN;
+        if !self.interning || !(full || !self.tried && self.values >= TRIAL) {
             return false;
         }
-        if !self.tried && self.values >= TRIAL {
-            self.tried = true;
-            let ids = self.values * rle::width(self.dictionary.len()) as usize / 8;
-            let pays =
-                self.dictionary.len() * self.value_bytes() + ids < self.values * self.value_bytes() / 3 * 2;
-            if !pays && !self.referred {
-                self.unfold();
-            }
-            return !pays && self.referred;
+        self.tried = true;
+        let ids = self.values * rle::width(len) as usize / 8;
+        let pays = len * self.value_bytes() + ids < self.values * self.value_bytes() / 3 * 2;
+        if !pays && !self.referred {
+            self.unfold();
+            return false;
         }
-        self.dictionary.len() > MAX_DICTIONARY_LEN
+        full || !pays
     }
 
     /// Turns the ids of the first page into plain values: it is as if there had never been a dictionary.
@@ -216,8 +224,7 @@ impl Integer {
     pub(super) fn take_page(&mut self, out: &mut Vec<u8>) -> (Encoding, Bounds) {
         let bounds = std::mem::replace(&mut self.bounds, Bounds::EMPTY);
         if self.ids.is_empty() {
-            out.extend_from_slice(&self.plain);
-            self.plain.clear();
+            take_plain(&mut self.plain, out);
             return (Encoding::PLAIN, bounds);
         }
         let width = rle::width(self.dictionary.len());

@@ -13,6 +13,7 @@ mod compression;
 mod dictionary;
 mod hash;
 mod integer;
+mod job;
 mod page;
 mod rle;
 mod source;
@@ -26,13 +27,13 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use bytes::Bytes;
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use self::column::Column;
+use self::page::Chunk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::Compression;
 
@@ -95,9 +96,9 @@ impl Default for ParquetOptions {
 
 /// Batches are held back until there are this many rows: enough to share out to threads, and for a column's
 /// dictionary to stay in the cache while it is filled.
-const GROUP_ROWS: usize = 1 << 15;
+const GROUP_ROWS: usize = 1 << 14;
 /// Or this many batches: each may keep a chunk of its input alive.
-const GROUP_BATCHES: usize = 8;
+const GROUP_BATCHES: usize = 4;
 
 /// Writes record batches to one Parquet file.
 pub struct ParquetWriter<W: Write + Send> {
@@ -110,6 +111,8 @@ pub struct ParquetWriter<W: Write + Send> {
     pending_rows: usize,
     /// Rows of the open row group that its columns have.
     rows: usize,
+    /// The chunks of the row group before it, until they are written.
+    ended: Vec<Chunk>,
 }
 
 impl<W: Write + Send> ParquetWriter<W> {
@@ -146,7 +149,17 @@ impl<W: Write + Send> ParquetWriter<W> {
         let file =
             SerializedFileWriter::new(Output::new(out), descriptor.root_schema_ptr(), Arc::new(properties))
                 .map_err(error)?;
-        Ok(Self { file, schema, options, codec, columns, pending: Vec::new(), pending_rows: 0, rows: 0 })
+        Ok(Self {
+            file,
+            schema,
+            options,
+            codec,
+            columns,
+            pending: Vec::new(),
+            pending_rows: 0,
+            rows: 0,
+            ended: Vec::new(),
+        })
     }
 
     /// Appends a batch. It may be held back, so that errors can come later.
@@ -172,10 +185,11 @@ impl<W: Write + Send> ParquetWriter<W> {
     }
 
     /// Bytes of memory that the writer holds: encoded pages of the open row group, its dictionaries, open pages.
-    /// Batches that are held back, at most eight, are not counted.
+    /// Batches that are held back, at most four, are not counted.
     #[must_use]
     pub fn bytes_buffered(&self) -> usize {
-        self.columns.iter().map(Column::memory).sum()
+        self.columns.iter().map(Column::memory).sum::<usize>()
+            + self.ended.iter().map(Chunk::bytes).sum::<usize>()
     }
 
     /// Ends the row group, writes it out and gives back the memory that it took: what to do with a file that is open
@@ -185,6 +199,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// [`ErrorKind::Io`] when the file cannot be written.
     pub fn flush(&mut self) -> Result<()> {
         self.end_row_group()?;
+        self.append_row_group()?;
         self.columns.iter_mut().for_each(Column::release);
         Ok(())
     }
@@ -195,6 +210,7 @@ impl<W: Write + Send> ParquetWriter<W> {
     /// [`ErrorKind::Io`] when the file cannot be written.
     pub fn finish(mut self) -> Result<(W, u64)> {
         self.end_row_group()?;
+        self.append_row_group()?;
         self.file.finish().map_err(error)?;
         let bytes = self.file.bytes_written() as u64;
         Ok((self.file.inner_mut().take()?, bytes))
@@ -205,14 +221,23 @@ impl<W: Write + Send> ParquetWriter<W> {
         if self.rows == 0 {
             return Ok(());
         }
-        self.for_each_column(|_, column| column.end_chunk())?;
+        self.append_row_group()?;
+        let parallel = self.options.parallel;
+        self.ended = self.for_each_column(|_, column| column.end_chunk(parallel))?;
+        self.rows = 0;
+        Ok(())
+    }
+
+    /// Writes the row group that has ended, and waits for what is in the making.
+    fn append_row_group(&mut self) -> Result<()> {
+        if self.ended.is_empty() {
+            return Ok(());
+        }
         let mut group = self.file.next_row_group().map_err(error)?;
-        for column in &mut self.columns {
-            let (bytes, close) = column.take_chunk(self.codec).map_err(error)?;
-            group.append_column(&Bytes::from(bytes), close).map_err(error)?;
+        for chunk in self.ended.drain(..) {
+            chunk.append_to(&mut group, self.codec)?;
         }
         group.close().map_err(error)?;
-        self.rows = 0;
         Ok(())
     }
 
@@ -248,19 +273,28 @@ impl<W: Write + Send> ParquetWriter<W> {
 
     /// Encodes what is held back.
     fn encode(&mut self) -> Result<()> {
+        if !self.ended.is_empty() && self.ended.iter().all(Chunk::is_ready) {
+            self.append_row_group()?;
+        }
         let pending = std::mem::take(&mut self.pending);
         self.rows += std::mem::take(&mut self.pending_rows);
-        self.for_each_column(|at, column| pending.iter().try_for_each(|batch| column.write(batch.column(at))))
+        self.for_each_column(|at, column| {
+            pending.iter().try_for_each(|batch| column.write(batch.column(at)))
+        })?;
+        Ok(())
     }
 
-    fn for_each_column(&mut self, work: impl Fn(usize, &mut Column) -> Result<()> + Sync) -> Result<()> {
+    fn for_each_column<T: Send>(
+        &mut self,
+        work: impl Fn(usize, &mut Column) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
         #[cfg(feature = "parallel")]
         if self.options.parallel {
             use rayon::prelude::*;
             let columns = self.columns.par_iter_mut().enumerate().with_max_len(1);
-            return columns.try_for_each(|(at, column)| work(at, column));
+            return columns.map(|(at, column)| work(at, column)).collect();
         }
-        self.columns.iter_mut().enumerate().try_for_each(|(at, column)| work(at, column))
+        self.columns.iter_mut().enumerate().map(|(at, column)| work(at, column)).collect()
     }
 }
 

@@ -18,13 +18,16 @@ pub(super) fn encode_ids(ids: &[u32], width: u32, out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(group) = ids[at..].first_chunk::<8>() {
         let first = group[0];
-        if group.iter().fold(0, |difference, id| difference | (id ^ first)) != 0 {
+        if !is_run(group, first) {
             at += 8;
             continue;
         }
-        let run = 8 + ids[at + 8..].iter().take_while(|&&id| id == first).count();
+        let (groups, rest) = ids[at..].as_chunks::<8>();
+        let whole = groups.iter().take_while(|group| is_run(group, first)).count();
+        let next = groups.get(whole).map_or(rest, |group| &group[..]);
+        let run = 8 * whole + next.iter().take_while(|&&id| id == first).count();
         if run < worth {
-            at += run / 8 * 8;
+            at += 8 * whole;
             continue;
         }
         pack(&ids[packed..at], width, out);
@@ -34,6 +37,11 @@ pub(super) fn encode_ids(ids: &[u32], width: u32, out: &mut Vec<u8>) {
         packed = at;
     }
     pack(&ids[packed..], width, out);
+}
+
+#[inline(always)]
+fn is_run(group: &[u32; 8], first: u32) -> bool {
+    group.iter().fold(0, |difference, id| difference | (id ^ first)) == 0
 }
 
 /// Appends the definition levels of a page of an optional column, with their length in front as v1 pages want it.
@@ -141,4 +149,96 @@ fn pack_groups<const WIDTH: usize>(groups: &[[u32; 8]], out: &mut Vec<u8>) {
         to += WIDTH;
     }
     out.truncate(to);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads what was written, by the book.
+    fn decode(mut bytes: &[u8], width: u32, count: usize) -> Vec<u32> {
+        let mut values = Vec::new();
+        while values.len() < count {
+            let mut header = 0_u64;
+            for shift in (0..).step_by(7) {
+                let (byte, rest) = bytes.split_first().unwrap();
+                bytes = rest;
+                header |= u64::from(byte & 0x7F) << shift;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            if header & 1 == 0 {
+                let (value, rest) = bytes.split_at(width.div_ceil(8) as usize);
+                bytes = rest;
+                let mut word = [0; 4];
+                word[..value.len()].copy_from_slice(value);
+                let run = usize::try_from(header >> 1).unwrap();
+                values.resize(values.len() + run, u32::from_le_bytes(word));
+            } else {
+                let groups = usize::try_from(header >> 1).unwrap();
+                let (packed, rest) = bytes.split_at(groups * width as usize);
+                bytes = rest;
+                let bit = |at: usize| u32::from(packed[at / 8] >> (at % 8) & 1);
+                let width = width as usize;
+                values
+                    .extend((0..groups * 8).map(|i| (0..width).fold(0, |v, b| v | bit(i * width + b) << b)));
+            }
+        }
+        // Only the last run may be filled up.
+        assert!(values.len() < count + 8);
+        assert_eq!(bytes, b"");
+        values.truncate(count);
+        values
+    }
+
+    #[test]
+    fn widths() {
+        let found = [0, 1, 2, 3, 4, 5, 256, 257, 1 << 20].map(width);
+        assert_eq!(found, [1, 1, 1, 2, 2, 3, 8, 9, 20]);
+    }
+
+    #[test]
+    fn a_run_is_short() {
+        let mut out = Vec::new();
+        encode_ids(&[5; 100_000], 17, &mut out);
+        assert_eq!(out.len(), 3 + 3);
+        out.clear();
+        encode_levels(&BooleanBuffer::new_set(65_536), &mut out);
+        assert_eq!(out, [4, 0, 0, 0, 0x80, 0x80, 0x08, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn ids_are_read_back(
+            width in 1_u32..=32,
+            runs in prop::collection::vec((any::<u32>(), prop_oneof![1_usize..3, 1_usize..200]), 0..60),
+        ) {
+            let ids: Vec<u32> =
+                runs.into_iter().flat_map(|(id, run)| std::iter::repeat_n(id >> (32 - width), run)).collect();
+            let mut out = vec![7];
+            encode_ids(&ids, width, &mut out);
+            prop_assert_eq!(out[0], 7);
+            prop_assert_eq!(decode(&out[1..], width, ids.len()), ids);
+        }
+
+        #[test]
+        fn levels_are_read_back(
+            runs in prop::collection::vec((any::<bool>(), prop_oneof![1_usize..3, 1_usize..300]), 1..40),
+            front in 0_usize..20,
+        ) {
+            let bits: Vec<bool> =
+                runs.into_iter().flat_map(|(bit, run)| std::iter::repeat_n(bit, run)).collect();
+            let front = front.min(bits.len() - 1);
+            let valid = BooleanBuffer::from(bits.clone()).slice(front, bits.len() - front);
+            let mut out = Vec::new();
+            encode_levels(&valid, &mut out);
+            let (length, levels) = out.split_first_chunk().unwrap();
+            prop_assert_eq!(u32::from_le_bytes(*length) as usize, levels.len());
+            let found: Vec<bool> = decode(levels, 1, valid.len()).into_iter().map(|bit| bit == 1).collect();
+            prop_assert_eq!(&found[..], &bits[front..]);
+        }
+    }
 }

@@ -20,12 +20,6 @@ impl Bounds {
         self.min > self.max
     }
 
-    #[inline]
-    pub(super) fn add(&mut self, value: i64) {
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
-    }
-
     pub(super) fn join(&mut self, other: Self) {
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);

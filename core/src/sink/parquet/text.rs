@@ -5,12 +5,14 @@ use std::ops::Range;
 use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 
-use super::dictionary::{BLOCK, Dictionary};
+use super::dictionary::Dictionary;
+use super::page::take_plain;
 use super::rle;
-use super::source::{Key, Source};
+use super::source::{BLOCK, Block, Source};
 use super::statistic::TextBounds;
 
-/// A larger dictionary is given up for the rest of its chunk: it has outgrown the caches, and memory is bounded.
+/// A larger dictionary is given up for the rest of its chunk: it has outgrown the caches, and memory is bounded. One
+/// more step may be added on top of that.
 const MAX_DICTIONARY_BYTES: usize = 4 << 20;
 /// The same, in strings.
 const MAX_DICTIONARY_LEN: usize = 1 << 17;
@@ -37,6 +39,8 @@ pub(super) struct Text {
     bounds: TextBounds,
 }
 
+/// So many of the same short string are a run.
+const RUN: usize = 8;
 /// No view has this length.
 const NO_VIEW: u128 = u128::MAX;
 
@@ -71,39 +75,53 @@ impl Text {
         self.plain.len() + self.ids.len() * 2
     }
 
-    /// Appends values that are not null.
-    pub(super) fn append<S: Source>(&mut self, source: &S, range: Range<usize>) {
-        self.plain_bytes += source.total(range.clone()) + 4 * range.len();
+    /// Appends values that are not null; some may stay in the block until it is flushed.
+    pub(super) fn append<'a, S: Source>(
+        &mut self,
+        source: &'a S,
+        range: Range<usize>,
+        block: &mut Block<'a>,
+    ) {
         self.values += range.len();
-        if self.interning {
-            let mut at = range.start;
-            while at < range.end {
-                let block = at..(at + BLOCK).min(range.end);
-                at = block.end;
-                self.intern(source, block);
-            }
-        } else {
+        if !self.interning {
             for at in range {
                 self.push_plain(source.bytes(at));
+            }
+            return;
+        }
+        let mut at = range.start;
+        while at < range.end {
+            let mut room = BLOCK - block.len();
+            let run = if room == BLOCK { source.run(at..range.end, self.last.0) } else { 0 };
+            if run >= RUN {
+                self.ids.resize(self.ids.len() + run, self.last.1);
+                at += run;
+                // No more is looked up than what interrupts the run; it probably goes on.
+                room = RUN;
+            }
+            let part = at..(at + room).min(range.end);
+            at = part.end;
+            source.load(part, block);
+            if run >= RUN || block.len() == BLOCK {
+                self.flush(block);
             }
         }
     }
 
+    /// Takes what is in the block.
     #[inline(always)]
-    fn intern<S: Source>(&mut self, source: &S, block: Range<usize>) {
-        if source.uniform(block.clone(), self.last.0) {
-            self.ids.resize(self.ids.len() + block.len(), self.last.1);
-            return;
+    pub(super) fn flush(&mut self, block: &mut Block<'_>) {
+        let Some(last) = block.len().checked_sub(1) else { return };
+        self.dictionary.intern(block, &mut self.ids);
+        if let (Some(view), Some(&id)) = (block.view(last), self.ids.last()) {
+            self.last = (view, id);
         }
-        let mut keys = [Key::Inline(0); BLOCK];
-        let keys = &mut keys[..block.len()];
-        for (key, at) in keys.iter_mut().zip(block) {
-            *key = source.key(at);
-        }
-        self.dictionary.intern(keys, &mut self.ids);
-        if let (Some(Key::Inline(view)), Some(&id)) = (keys.last(), self.ids.last()) {
-            self.last = (*view, id);
-        }
+        block.clear();
+    }
+
+    /// Counts the bytes of values to come.
+    pub(super) fn announce(&mut self, bytes: usize, values: usize) {
+        self.plain_bytes += bytes + 4 * values;
     }
 
     #[inline]
@@ -115,19 +133,19 @@ impl Text {
 
     /// Looks at the dictionary from time to time; true if it has to be given up, which needs a new page.
     pub(super) fn review(&mut self) -> bool {
-        if !self.interning {
+        let (bytes, len) = (self.dictionary.page_bytes(), self.dictionary.len());
+        let full = bytes > MAX_DICTIONARY_BYTES || len > MAX_DICTIONARY_LEN;
+        if !self.interning || !(full || !self.tried && self.values >= TRIAL) {
             return false;
         }
-        if !self.tried && self.values >= TRIAL {
-            self.tried = true;
-            let ids = self.values * rle::width(self.dictionary.len()) as usize / 8;
-            let pays = self.dictionary.page_bytes() + ids < self.plain_bytes / 4 * 3;
-            if !pays && !self.referred {
-                self.unfold();
-            }
-            return !pays && self.referred;
+        self.tried = true;
+        let ids = self.values * rle::width(len) as usize / 8;
+        let pays = bytes + ids < self.plain_bytes / 4 * 3;
+        if !pays && !self.referred {
+            self.unfold();
+            return false;
         }
-        self.dictionary.page_bytes() > MAX_DICTIONARY_BYTES || self.dictionary.len() > MAX_DICTIONARY_LEN
+        full || !pays
     }
 
     /// Turns the ids of the first page into plain values: it is as if there had never been a dictionary.
@@ -150,8 +168,7 @@ impl Text {
     /// Appends the values of the open page, and empties it.
     pub(super) fn take_page(&mut self, out: &mut Vec<u8>) -> Encoding {
         if self.ids.is_empty() {
-            out.extend_from_slice(&self.plain);
-            self.plain.clear();
+            take_plain(&mut self.plain, out);
             return Encoding::PLAIN;
         }
         let width = rle::width(self.dictionary.len());
