@@ -10,7 +10,7 @@ trap 'rm -rf "$log"' EXIT
 
 # The binary first: the command line's tests and Python's start it. The whole workspace, so that features are
 # resolved as for the tests, and nothing is built twice.
-"$cargo" build --workspace
+"$cargo" build --workspace --bins --tests
 "$cargo" test --workspace 2>&1 | tee "$log/rust"
 
 tests/valgrind.sh 2>&1 | tee "$log/valgrind"
