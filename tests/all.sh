@@ -10,15 +10,19 @@ trap 'rm -rf "$log"' EXIT
 
 # The binary first: the command line's tests and Python's start it. The whole workspace, so that features are
 # resolved as for the tests, and nothing is built twice.
-"$cargo" build --workspace
+"$cargo" build --workspace --bins --tests
 "$cargo" test --workspace 2>&1 | tee "$log/rust"
 
 tests/valgrind.sh 2>&1 | tee "$log/valgrind"
 NASALOGS="$(cd "$target" && pwd)/debug/nasalogs" tests/python.sh test 2>&1 | tee "$log/python"
 
 # One line for all, in the words of test runners.
-sum() { awk -v word="$1" '/^test result:/ { for (i = 2; i <= NF; i++) if ($i ~ "^" word) n += $(i - 1) } END { print n + 0 }' "$log/rust"; }
-python() { { grep -E '^=+ .* in [0-9.]+s' "$log/python" || true; } | grep -oE "[0-9]+ $1" | awk '{ n += $1 } END { print n + 0 }'; }
-skipped=$(($(sum ignored) + $(python skipped) + $(grep -hcE '^(SKIPPED|skipped):' "$log"/* | awk '{ n += $1 } END { print n }')))
 mkdir -p "$target"
-echo "$(($(sum passed) + $(python passed))) passed, $(($(sum failed) + $(python failed))) failed, $skipped skipped" | tee "$target/tests.summary"
+awk '
+    /^test result:/ { for (i = 2; i <= NF; i++) { n = $(i - 1); if ($i ~ /^passed/) passed += n
+        else if ($i ~ /^failed/) failed += n; else if ($i ~ /^ignored/) skipped += n } }
+    /^=+ .* in [0-9.]+s/ { for (i = 2; i <= NF; i++) { n = $(i - 1); if ($i ~ /^passed/) passed += n
+        else if ($i ~ /^(failed|error)/) failed += n; else if ($i ~ /^skipped/) skipped += n } }
+    /^(SKIPPED|skipped):/ { skipped++ }
+    END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }
+' "$log"/* | tee "$target/tests.summary"
