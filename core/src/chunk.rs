@@ -76,10 +76,10 @@ impl Drop for Pooled {
         if self.bytes.capacity() > pool.largest {
             return;
         }
-        if let Ok(mut kept) = pool.kept.lock() {
-            if kept.len() < Pool::KEEP {
-                kept.push(std::mem::take(&mut self.bytes));
-            }
+        if let Ok(mut kept) = pool.kept.lock()
+            && kept.len() < Pool::KEEP
+        {
+            kept.push(std::mem::take(&mut self.bytes));
         }
     }
 }

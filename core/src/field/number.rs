@@ -23,7 +23,7 @@ pub fn bytes(text: &[u8]) -> Option<i64> {
     })
 }
 
-/// A signed decimal integer: an optional `-`, then what [`bytes`] accepts.
+/// A signed decimal integer: an optional `-`, then what [`bytes()`] accepts.
 #[must_use]
 pub fn integer(text: &[u8]) -> Option<i64> {
     match text.strip_prefix(b"-") {
@@ -78,7 +78,7 @@ pub fn decimal(text: &[u8], digits: u32) -> Option<i64> {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = ONES << 7;
 
-/// What [`bytes`] gives for the first `len` (1 to 8) of eight bytes, in a handful of instructions.
+/// What [`bytes()`] gives for the first `len` (1 to 8) of eight bytes, in a handful of instructions.
 ///
 /// The digits are shifted to the high end of the word, so that the missing ones are leading zeros, then added up in
 /// pairs, fours and eight.

@@ -215,7 +215,7 @@ pub fn epoch(text: &[u8], digits: u8) -> Option<i64> {
 
 /// Remembers the last minute and the last offset: neighbouring lines of a log mostly share them, and then only the
 /// seconds are left to read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ClfCache {
     /// `dd/Mon/yyyy:HH:MM:`, as two words and two bytes, and ` +hhmm`. No text has zeros at the places of digits.
     key: (u64, u64, u16, u64),
@@ -224,12 +224,6 @@ pub(crate) struct ClfCache {
     /// The date's midnight in that zone, likewise.
     midnight: i64,
     tz_offset: i16,
-}
-
-impl Default for ClfCache {
-    fn default() -> Self {
-        Self { key: (0, 0, 0, 0), minute: 0, midnight: 0, tz_offset: 0 }
-    }
 }
 
 impl ClfCache {

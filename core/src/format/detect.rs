@@ -71,8 +71,8 @@ impl LogFormat {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NoRows`](crate::ErrorKind::NoRows) when lines were seen and none fits any format;
-    /// [`ErrorKind::Encoding`](crate::ErrorKind::Encoding) when the sample is UTF-16 or, as NUL bytes show, no text.
+    /// [`ErrorKind::NoRows`] when lines were seen and none fits any format;
+    /// [`ErrorKind::Encoding`] when the sample is UTF-16 or, as NUL bytes show, no text.
     pub fn detect(sample: &[u8]) -> Result<Detection> {
         let from = start_of_text(sample)?;
         decide(&sample[from..], LogFormat::fits)

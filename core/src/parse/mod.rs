@@ -161,7 +161,8 @@ impl Job {
         }
         let bytes = chunk.padded.as_slice();
         let Scratch { index, rows, slow, .. } = scratch;
-        (rows.clear(), slow.clear()).0;
+        rows.clear();
+        slow.clear();
         index.fill(self.backend, bytes, chunk.length);
         let (shape, hits, max_line) = (&self.shape, &mut index.hits, self.max_line);
         self.backend.run(Find { shape, hits, bytes, max_line, rows, slow });

@@ -99,6 +99,8 @@ impl Default for ParquetOptions {
 const GROUP_ROWS: usize = 1 << 14;
 /// Or this many batches: each may keep a chunk of its input alive.
 const GROUP_BATCHES: usize = 4;
+/// A row group that takes more memory than this ends, however few rows it has.
+const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Fewer rows are encoded sooner than threads are woken for them: the small batches of a log that is partitioned.
 const SHARED_ROWS: usize = 1 << 11;
 
@@ -183,6 +185,10 @@ impl<W: Write + Send> ParquetWriter<W> {
                 self.end_row_group()?;
             } else if self.pending_rows >= GROUP_ROWS || self.pending.len() >= GROUP_BATCHES {
                 self.encode()?;
+                // Long texts that no dictionary shortens: the row group ends before its rows are many.
+                if self.bytes_buffered() > ROW_GROUP_BYTES {
+                    self.end_row_group()?;
+                }
             }
         }
         Ok(())
