@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use simdutf8::basic::from_utf8;
 
 use super::matrix::{Matrix, Row};
-use super::text::TextColumn;
+use super::text::{Ground, TextColumn};
 use crate::field::text;
 use crate::options::{Encoding, StringType};
 use crate::simd::Backend;
@@ -26,6 +26,9 @@ pub(crate) struct Encoder {
     strings: StringType,
     /// The rows whose lines hold bytes that need a change.
     odd: Vec<u32>,
+    text: Ground,
+    binary: Ground,
+    rows: usize,
 }
 
 impl Encoder {
@@ -39,14 +42,21 @@ impl Encoder {
     ) -> Self {
         let plain = matrix.is_ascii() || encoding == Encoding::Binary;
         let odd = if plain { Vec::new() } else { odd_rows(matrix, encoding) };
-        Self { backend, chunk: chunk.clone(), encoding, strings, odd }
+        let (text, binary) = (Ground::of(matrix), Ground::of(matrix.as_binary()));
+        assert_eq!(chunk.as_ptr(), matrix.bytes().as_ptr(), "the matrix is the chunk's");
+        let rows = matrix.rows().len();
+        Self { backend, chunk: chunk.clone(), encoding, strings, odd, text, binary, rows }
     }
 
     /// The array of a column that was filled from this chunk.
+    ///
+    /// # Panics
+    /// When it was filled from another, or is to be text and was not cut as text.
     pub(crate) fn finish(&self, mut column: TextColumn) -> ArrayRef {
         if self.encoding == Encoding::Binary {
             return self.finish_binary(column);
         }
+        assert!(column.is_of(self.text, self.rows), "the column is the chunk's");
         let mut side = Vec::new();
         column.change(&self.chunk, &self.odd, &mut side, |text, side| change(self.encoding, text, side));
         let mut buffers = vec![self.chunk.clone()];
@@ -63,6 +73,8 @@ impl Encoder {
 
     /// The array of a column of bytes.
     pub(crate) fn finish_binary(&self, column: TextColumn) -> ArrayRef {
+        let ours = column.is_of(self.text, self.rows) || column.is_of(self.binary, self.rows);
+        assert!(ours, "the column is the chunk's");
         let (views, nulls) = column.into_parts(self.backend);
         // SAFETY: `fill` made every view to lie within the chunk, inline ones padded with zeros.
         let array = unsafe { BinaryViewArray::new_unchecked(views, vec![self.chunk.clone()], nulls) };

@@ -20,6 +20,21 @@ pub(crate) struct TextColumn {
     valid: Vec<u8>,
     /// Rows in which a text may start or end inside a character.
     cut: Vec<u32>,
+    /// What its texts point into; none while it has only nulls.
+    ground: Option<Ground>,
+}
+
+/// The chunk that texts point into, and whether they were cut as if it were all ASCII.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ground {
+    chunk: *const u8,
+    ascii: bool,
+}
+
+impl Ground {
+    pub(super) fn of(matrix: Matrix<'_>) -> Self {
+        Self { chunk: matrix.bytes().as_ptr(), ascii: matrix.is_ascii() }
+    }
 }
 
 /// Masks for the first four and the next eight bytes of a text of up to 12 bytes, and of a longer one.
@@ -184,6 +199,8 @@ fn fill_rows<const N: usize, const VALID: bool>(
     let rows = tile.rows().len();
     let ends = columns.each_mut().map(|column| {
         let first = column.views.len();
+        let ground = Ground::of(tile);
+        assert_eq!(*column.ground.get_or_insert(ground), ground, "a column is of one chunk");
         column.views.reserve(rows);
         column.valid.resize(first + rows, u8::from(VALID));
         // SAFETY: `first` is at most the length of both arrays, which have room for `rows` more.
@@ -228,7 +245,12 @@ pub(crate) fn fill_one<const VALID: bool>(
 impl TextColumn {
     /// An empty column with room for some rows.
     pub(crate) fn with_capacity(rows: usize) -> Self {
-        Self { views: Vec::with_capacity(rows), valid: Vec::with_capacity(rows), cut: Vec::new() }
+        Self {
+            views: Vec::with_capacity(rows),
+            valid: Vec::with_capacity(rows),
+            cut: Vec::new(),
+            ground: None,
+        }
     }
 
     /// Appends nulls.
@@ -267,6 +289,11 @@ impl TextColumn {
                 self.views[row] = changed_view(&side[start..], start as u32);
             }
         }
+    }
+
+    /// Whether all texts point into a chunk and were cut accordingly, one for each of its rows.
+    pub(super) fn is_of(&self, ground: Ground, rows: usize) -> bool {
+        self.views.len() == rows && self.ground.is_none_or(|own| own == ground)
     }
 
     /// The views, each of which lies in the chunk, or in the buffer that [`TextColumn::change`] appended to, and the
