@@ -137,10 +137,22 @@ impl Values {
         }
         match self {
             Values::None => {}
-            Values::Time(ms, tz) => (keep(ms, kept), keep(tz, kept)).0,
-            Values::Int16(values, valid) => (keep(values, kept), keep(valid, kept)).0,
-            Values::Int32(values, valid) => (keep(values, kept), keep(valid, kept)).0,
-            Values::Int64(values, valid) => (keep(values, kept), keep(valid, kept)).0,
+            Values::Time(ms, tz) => {
+                keep(ms, kept);
+                keep(tz, kept);
+            }
+            Values::Int16(values, valid) => {
+                keep(values, kept);
+                keep(valid, kept);
+            }
+            Values::Int32(values, valid) => {
+                keep(values, kept);
+                keep(valid, kept);
+            }
+            Values::Int64(values, valid) => {
+                keep(values, kept);
+                keep(valid, kept);
+            }
         }
     }
 }
