@@ -21,6 +21,7 @@ mod statistic;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trial;
 
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
@@ -49,7 +50,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct ParquetOptions {
     /// The codec of the pages.
     pub compression: Compression,
-    /// How many rows a row group has at most.
+    /// How many rows a row group has at most. One that has outgrown its dictionaries ends sooner, with 131,072 rows or
+    /// more.
     pub row_group_rows: usize,
     /// Whether columns are encoded on the threads of the current rayon pool. Without the feature `parallel` it has
     /// no effect.
@@ -183,6 +185,9 @@ impl<W: Write + Send> ParquetWriter<W> {
                 self.end_row_group()?;
             } else if self.pending_rows >= GROUP_ROWS || self.pending.len() >= GROUP_BATCHES {
                 self.encode()?;
+                if self.columns.iter().any(Column::is_outgrown) {
+                    self.end_row_group()?;
+                }
             }
         }
         Ok(())
@@ -279,6 +284,9 @@ impl<W: Write + Send> ParquetWriter<W> {
     fn encode(&mut self) -> Result<()> {
         if !self.ended.is_empty() && self.ended.iter().all(Chunk::is_ready) {
             self.append_row_group()?;
+        }
+        if self.pending.is_empty() {
+            return Ok(());
         }
         let pending = std::mem::take(&mut self.pending);
         let rows = std::mem::take(&mut self.pending_rows);
