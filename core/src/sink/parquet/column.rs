@@ -23,7 +23,6 @@ const STEP: usize = 1024;
 const PAGE_ROWS: usize = 1 << 16;
 /// or when it has about this many bytes.
 const PAGE_BYTES: usize = 1 << 20;
-
 /// A step of strings has about this many bytes at most: a dictionary grows by no more before it is looked at again.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -174,7 +173,7 @@ impl Column {
             start = step.end;
             let nulls = self.levels.push(nulls, step.clone());
             let Values::Text(text) = &mut self.values else { break };
-            text.announce(bytes, step.len());
+            text.announce(bytes, step.len() - nulls.as_ref().map_or(0, NullBuffer::null_count));
             for run in runs(step, nulls.as_ref()) {
                 text.append(source, run, &mut block);
             }

@@ -116,8 +116,8 @@ impl Integer {
             }
             let mut ids = [NONE; BLOCK];
             for (id, &value) in ids.iter_mut().zip(block) {
-                // A negative number is a very large one here.
-                *id = self.direct.get(value.into() as usize).copied().unwrap_or(NONE);
+                let at = usize::try_from(value.into()).unwrap_or(usize::MAX);
+                *id = self.direct.get(at).copied().unwrap_or(NONE);
             }
             for (id, &value) in ids.iter_mut().zip(block) {
                 if *id == NONE {

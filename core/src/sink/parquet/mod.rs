@@ -105,6 +105,20 @@ const GROUP_BATCHES: usize = 4;
 const SHARED_ROWS: usize = 1 << 11;
 
 /// Writes record batches to one Parquet file.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nasalogs::arrow::array::{Int16Array, RecordBatch};
+/// use nasalogs::sink::parquet::{ParquetOptions, ParquetWriter};
+///
+/// let statuses = Int16Array::from(vec![Some(200), Some(404), None]);
+/// let batch = RecordBatch::try_from_iter([("status", Arc::new(statuses) as _)])?;
+/// let mut writer = ParquetWriter::try_new(Vec::new(), batch.schema(), ParquetOptions::new())?;
+/// writer.write(&batch)?;
+/// let (file, bytes) = writer.finish()?;
+/// assert_eq!(file.len() as u64, bytes);
+/// # Ok::<(), nasalogs::Error>(())
+/// ```
 pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<Output<W>>,
     schema: SchemaRef,
