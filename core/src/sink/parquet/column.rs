@@ -23,7 +23,6 @@ const STEP: usize = 1024;
 const PAGE_ROWS: usize = 1 << 16;
 /// or when it has about this many bytes.
 const PAGE_BYTES: usize = 1 << 20;
-
 /// A step of strings has about this many bytes at most: a dictionary grows by no more before it is looked at again.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -138,6 +137,11 @@ impl Column {
             }
     }
 
+    /// Whether the column would rather have a new row group.
+    pub(super) fn is_outgrown(&self) -> bool {
+        matches!(&self.values, Values::Text(text) if text.is_outgrown())
+    }
+
     /// Appends rows.
     pub(super) fn write(&mut self, array: &ArrayRef) -> Result<()> {
         match array.data_type() {
@@ -169,12 +173,12 @@ impl Column {
             start = step.end;
             let nulls = self.levels.push(nulls, step.clone());
             let Values::Text(text) = &mut self.values else { break };
-            text.announce(bytes, step.len());
+            text.announce(bytes, step.len() - nulls.as_ref().map_or(0, NullBuffer::null_count));
             for run in runs(step, nulls.as_ref()) {
                 text.append(source, run, &mut block);
             }
             text.flush(&mut block);
-            self.review()?;
+            self.review(false)?;
         }
         Ok(())
     }
@@ -189,15 +193,15 @@ impl Column {
             for run in runs(step, nulls.as_ref()) {
                 integer.append(&source[run]);
             }
-            self.review()?;
+            self.review(false)?;
         }
         Ok(())
     }
 
-    fn review(&mut self) -> Result<()> {
+    fn review(&mut self, end: bool) -> Result<()> {
         let (full, given_up) = match &mut self.values {
-            Values::Text(text) => (text.page_bytes() >= PAGE_BYTES, text.review()),
-            Values::Integer(integer) => (integer.page_bytes() >= PAGE_BYTES, integer.review()),
+            Values::Text(text) => (text.page_bytes() >= PAGE_BYTES, text.review(end)),
+            Values::Integer(integer) => (integer.page_bytes() >= PAGE_BYTES, integer.review(end)),
         };
         if full || given_up || self.levels.rows >= PAGE_ROWS {
             self.end_page()?;
@@ -227,6 +231,7 @@ impl Column {
     /// Ends the chunk and makes ready for the next one. The dictionary page, which can take as long as all else that a
     /// group of batches needs, is left to a thread with nothing else to do.
     pub(super) fn end_chunk(&mut self, parallel: bool) -> Result<Chunk> {
+        self.review(true)?;
         self.end_page()?;
         let pages = std::mem::take(&mut self.pages);
         let nulls = pages.nulls() as u64;

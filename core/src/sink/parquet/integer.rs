@@ -8,6 +8,7 @@ use super::hash::Seeds;
 use super::page::take_plain;
 use super::rle;
 use super::statistic::Bounds;
+use super::trial::{Tally, Trial};
 
 /// How many values are looked at together.
 const BLOCK: usize = 32;
@@ -15,8 +16,10 @@ const BLOCK: usize = 32;
 const DIRECT: usize = 1 << 16;
 /// A larger dictionary is given up for the rest of its chunk.
 const MAX_DICTIONARY_LEN: usize = 1 << 17;
-/// How many values tell whether a dictionary pays.
-const TRIAL: usize = 1 << 14;
+/// A dictionary must make this much less of the values, in percent: plain ones compress better.
+const PAYS: usize = 60;
+/// A run that is written as such.
+const LONG_RUN: usize = 16;
 /// The id that no value has.
 const NONE: u32 = u32::MAX;
 
@@ -39,7 +42,9 @@ pub(super) struct Integer {
     dictionary: Vec<i64>,
     interning: bool,
     referred: bool,
-    tried: bool,
+    trial: Trial,
+    /// How often a value was another one than the one before it, while the trial goes on.
+    runs: usize,
     ids: Vec<u32>,
     plain: Vec<u8>,
     last: Option<(i64, u32)>,
@@ -59,7 +64,8 @@ impl Integer {
             dictionary: Vec::new(),
             interning: true,
             referred: false,
-            tried: false,
+            trial: Trial::default(),
+            runs: 0,
             ids: Vec::new(),
             plain: Vec::new(),
             last: None,
@@ -98,6 +104,9 @@ impl Integer {
             push_plain(&mut self.plain, self.wide, values.iter().map(|&value| value.into()));
             return;
         }
+        if self.trial.is_open() {
+            self.runs += values.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        }
         for block in values.chunks(BLOCK) {
             if let Some((last, id)) = self.last
                 && block.iter().fold(0, |difference, &value| difference | (value.into() ^ last)) == 0
@@ -107,8 +116,8 @@ impl Integer {
             }
             let mut ids = [NONE; BLOCK];
             for (id, &value) in ids.iter_mut().zip(block) {
-                // A negative number is a very large one here.
-                *id = self.direct.get(value.into() as usize).copied().unwrap_or(NONE);
+                let at = usize::try_from(value.into()).unwrap_or(usize::MAX);
+                *id = self.direct.get(at).copied().unwrap_or(NONE);
             }
             for (id, &value) in ids.iter_mut().zip(block) {
                 if *id == NONE {
@@ -182,16 +191,29 @@ impl Integer {
         }
     }
 
-    /// Looks at the dictionary from time to time; true if it has to be given up, which needs a new page.
-    pub(super) fn review(&mut self) -> bool {
-        let len = self.dictionary.len();
-        let full = len > MAX_DICTIONARY_LEN;
-        if !self.interning || !(full || !self.tried && self.values >= TRIAL) {
+    /// Looks at the dictionary from time to time, and at the chunk's end; true if it has to be given up, which needs a
+    /// new page.
+    pub(super) fn review(&mut self, end: bool) -> bool {
+        if !self.interning {
             return false;
         }
-        self.tried = true;
-        let ids = self.values * rle::width(len) as usize / 8;
-        let pays = len * self.value_bytes() + ids < self.values * self.value_bytes() / 3 * 2;
+        let distinct = self.dictionary.len();
+        let tally = Tally {
+            values: self.values,
+            distinct,
+            dictionary: distinct * self.value_bytes(),
+            plain: self.values * self.value_bytes(),
+        };
+        let full = distinct > MAX_DICTIONARY_LEN;
+        let pays = match self.trial.look(tally, end) {
+            // Values that do not come back after others (time does not) are better off plain, unless they come in
+            // long runs.
+            Some(half) => {
+                half.pays(PAYS) && (self.runs >= 2 * distinct || self.values >= LONG_RUN * distinct)
+            }
+            None if full => tally.pays(PAYS),
+            None => return false,
+        };
         if !pays && !self.referred {
             self.unfold();
             return false;
@@ -263,7 +285,8 @@ impl Integer {
         self.slots.fill(0);
         self.hashed = 0;
         self.dictionary.clear();
-        (self.interning, self.referred, self.tried) = (true, false, false);
+        (self.interning, self.referred) = (true, false);
+        (self.trial, self.runs) = (Trial::default(), 0);
         self.last = None;
         self.values = 0;
     }

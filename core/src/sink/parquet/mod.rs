@@ -21,6 +21,7 @@ mod statistic;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trial;
 
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
@@ -49,7 +50,8 @@ use crate::sink::Compression;
 pub struct ParquetOptions {
     /// The codec of the pages.
     pub compression: Compression,
-    /// How many rows a row group has at most.
+    /// How many rows a row group has at most. One that has outgrown its dictionaries ends sooner, with 131,072 rows or
+    /// more.
     pub row_group_rows: usize,
     /// Whether columns are encoded on the threads of the current rayon pool. Without the feature `parallel` it has
     /// no effect.
@@ -105,6 +107,20 @@ const ROW_GROUP_BYTES: usize = 64 << 20;
 const SHARED_ROWS: usize = 1 << 11;
 
 /// Writes record batches to one Parquet file.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nasalogs::arrow::array::{Int16Array, RecordBatch};
+/// use nasalogs::sink::parquet::{ParquetOptions, ParquetWriter};
+///
+/// let statuses = Int16Array::from(vec![Some(200), Some(404), None]);
+/// let batch = RecordBatch::try_from_iter([("status", Arc::new(statuses) as _)])?;
+/// let mut writer = ParquetWriter::try_new(Vec::new(), batch.schema(), ParquetOptions::new())?;
+/// writer.write(&batch)?;
+/// let (file, bytes) = writer.finish()?;
+/// assert_eq!(file.len() as u64, bytes);
+/// # Ok::<(), nasalogs::Error>(())
+/// ```
 pub struct ParquetWriter<W: Write + Send> {
     file: SerializedFileWriter<Output<W>>,
     schema: SchemaRef,
@@ -185,8 +201,10 @@ impl<W: Write + Send> ParquetWriter<W> {
                 self.end_row_group()?;
             } else if self.pending_rows >= GROUP_ROWS || self.pending.len() >= GROUP_BATCHES {
                 self.encode()?;
-                // Long texts that no dictionary shortens: the row group ends before its rows are many.
-                if self.bytes_buffered() > ROW_GROUP_BYTES {
+                // Long texts that no dictionary shortens, or more of them than a dictionary holds: the row group ends
+                // before its rows are many.
+                let buffered: usize = self.columns.iter().map(Column::memory).sum();
+                if buffered > ROW_GROUP_BYTES || self.columns.iter().any(Column::is_outgrown) {
                     self.end_row_group()?;
                 }
             }
@@ -285,6 +303,9 @@ impl<W: Write + Send> ParquetWriter<W> {
     fn encode(&mut self) -> Result<()> {
         if !self.ended.is_empty() && self.ended.iter().all(Chunk::is_ready) {
             self.append_row_group()?;
+        }
+        if self.pending.is_empty() {
+            return Ok(());
         }
         let pending = std::mem::take(&mut self.pending);
         let rows = std::mem::take(&mut self.pending_rows);

@@ -10,14 +10,17 @@ use super::page::take_plain;
 use super::rle;
 use super::source::{BLOCK, Block, Source};
 use super::statistic::TextBounds;
+use super::trial::{Tally, Trial};
 
-/// A larger dictionary is given up for the rest of its chunk: it has outgrown the caches, and memory is bounded. One
-/// more step may be added on top of that.
+/// A larger dictionary ends the row group, or is given up for the rest of its chunk if it does not pay: it has outgrown
+/// the caches, and memory is bounded.
 const MAX_DICTIONARY_BYTES: usize = 4 << 20;
 /// The same, in strings.
-const MAX_DICTIONARY_LEN: usize = 1 << 17;
-/// How many values tell whether a dictionary pays.
-const TRIAL: usize = 1 << 14;
+const MAX_DICTIONARY_LEN: usize = 1 << 18;
+/// A row group with so many values may end for the sake of a dictionary.
+const OUTGROWN: usize = 1 << 17;
+/// A dictionary must make this much less of the values, in percent: plain ones compress better.
+const PAYS: usize = 75;
 
 /// The values of the open page, and the dictionary of the chunk.
 pub(super) struct Text {
@@ -27,8 +30,8 @@ pub(super) struct Text {
     interning: bool,
     /// Whether a page of this chunk refers to the dictionary.
     referred: bool,
-    /// Whether the dictionary has been put to the trial.
-    tried: bool,
+    trial: Trial,
+    outgrown: bool,
     ids: Vec<u32>,
     plain: Vec<u8>,
     /// The string that ended the last block, if it is short, and its id.
@@ -51,7 +54,8 @@ impl Text {
             dictionary: Dictionary::new(),
             interning: true,
             referred: false,
-            tried: false,
+            trial: Trial::default(),
+            outgrown: false,
             ids: Vec::new(),
             plain: Vec::new(),
             last: (NO_VIEW, 0),
@@ -131,21 +135,36 @@ impl Text {
         self.bounds.add(bytes);
     }
 
-    /// Looks at the dictionary from time to time; true if it has to be given up, which needs a new page.
-    pub(super) fn review(&mut self) -> bool {
-        let (bytes, len) = (self.dictionary.page_bytes(), self.dictionary.len());
-        let full = bytes > MAX_DICTIONARY_BYTES || len > MAX_DICTIONARY_LEN;
-        if !self.interning || !(full || !self.tried && self.values >= TRIAL) {
+    /// Looks at the dictionary from time to time, and at the chunk's end; true if it has to be given up, which needs a
+    /// new page.
+    pub(super) fn review(&mut self, end: bool) -> bool {
+        if !self.interning {
             return false;
         }
-        self.tried = true;
-        let ids = self.values * rle::width(len) as usize / 8;
-        let pays = bytes + ids < self.plain_bytes / 4 * 3;
+        let tally = Tally {
+            values: self.values,
+            distinct: self.dictionary.len(),
+            dictionary: self.dictionary.page_bytes(),
+            plain: self.plain_bytes,
+        };
+        let full = tally.dictionary > MAX_DICTIONARY_BYTES || tally.distinct > MAX_DICTIONARY_LEN;
+        let pays = match self.trial.look(tally, end) {
+            Some(second_half) => second_half.pays(PAYS),
+            None if full => tally.pays(PAYS),
+            None => return false,
+        };
         if !pays && !self.referred {
             self.unfold();
             return false;
         }
-        full || !pays
+        self.outgrown =
+            full && pays && tally.values >= OUTGROWN && tally.dictionary < 2 * MAX_DICTIONARY_BYTES;
+        full && !self.outgrown || !pays
+    }
+
+    /// Whether the dictionary is full but worth having another: better end the row group.
+    pub(super) fn is_outgrown(&self) -> bool {
+        self.outgrown
     }
 
     /// Turns the ids of the first page into plain values: it is as if there had never been a dictionary.
@@ -201,7 +220,8 @@ impl Text {
     /// Makes ready for the next chunk.
     pub(super) fn reset(&mut self) {
         self.dictionary.clear();
-        (self.interning, self.referred, self.tried) = (true, false, false);
+        (self.interning, self.referred, self.outgrown) = (true, false, false);
+        self.trial = Trial::default();
         self.last = (NO_VIEW, 0);
         (self.plain_bytes, self.values) = (0, 0);
     }

@@ -100,6 +100,23 @@ fn a_dictionary_that_grows_too_large_is_given_up() {
 }
 
 #[test]
+fn a_dictionary_that_pays_and_is_full_ends_the_row_group() {
+    // Every string comes twice, so that the dictionary pays however many there are.
+    let strings: Vec<String> = (0..800_000).map(|i| format!("host-{}.example", i / 2)).collect();
+    let batches: Vec<RecordBatch> = strings.chunks(5000).map(|chunk| views(chunk.iter().cloned())).collect();
+    let file = round_trip(&batches, ParquetOptions::new());
+    let metadata = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().metadata().clone();
+    assert!(metadata.num_row_groups() > 1);
+    for group in metadata.row_groups() {
+        assert!(group.column(0).dictionary_page_offset().is_some());
+        assert_eq!(
+            group.column(0).encodings().filter(|encoding| encoding.to_string() == "RLE_DICTIONARY").count(),
+            1
+        );
+    }
+}
+
+#[test]
 fn a_dictionary_that_does_not_pay_is_not_written() {
     let strings = numbers().take(50_000).map(|number| format!("{number:032x}"));
     let file = round_trip(&[views(strings)], ParquetOptions::new());
