@@ -139,6 +139,16 @@ pub fn create(output: Output, schema: SchemaRef, options: &SinkOptions) -> Resul
 trait Writer: Send {
     fn write(&mut self, batch: &RecordBatch) -> Result<()>;
 
+    /// Bytes of memory that are held until more rows come.
+    fn buffered(&self) -> usize {
+        0
+    }
+
+    /// Gives that memory back, at the price of what it would have been good for.
+    fn rest(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Completes the format, and gives the output back: it is complete, but not yet visible.
     fn finish(self: Box<Self>) -> Result<Out>;
 }

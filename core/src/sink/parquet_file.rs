@@ -29,6 +29,14 @@ impl Writer for ParquetFile {
         self.writer.write(batch).map_err(|error| self.label.library(error))
     }
 
+    fn buffered(&self) -> usize {
+        self.writer.bytes_buffered()
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.writer.flush().map_err(|error| self.label.library(error))
+    }
+
     fn finish(self: Box<Self>) -> Result<Out> {
         let label = self.label;
         let (out, _) = self.writer.finish().map_err(|error| label.library(error))?;

@@ -140,6 +140,9 @@ impl Default for PartitionOptions {
     }
 }
 
+/// How many bytes of memory all open files together may hold for rows to come.
+const MOST_BUFFERED: usize = 80 << 20;
+
 /// Writes a table: see [`Output::Partitioned`](super::Output::Partitioned).
 ///
 /// Rows of a day keep their order. Files of days hold all written columns; the day itself is only in the directory's
@@ -227,10 +230,23 @@ impl PartitionedSink {
             }
         };
         self.open.push(file);
-        match self.open.last_mut() {
-            Some(file) => file.writer.write(rows),
-            None => Ok(()),
+        if let Some(file) = self.open.last_mut() {
+            file.writer.write(rows)?;
         }
+        self.bound_memory()
+    }
+
+    /// Lets the files that were not written to for longest give back their memory, until what all hold is bounded.
+    fn bound_memory(&mut self) -> Result<()> {
+        let mut held: usize = self.open.iter().map(|file| file.writer.buffered()).sum();
+        for file in &mut self.open {
+            if held <= MOST_BUFFERED {
+                break;
+            }
+            held -= file.writer.buffered();
+            file.writer.rest()?;
+        }
+        Ok(())
     }
 
     fn create(&mut self, day: Day) -> Result<OpenFile> {
