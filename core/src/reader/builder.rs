@@ -106,11 +106,11 @@ impl ReaderBuilder {
     /// # Errors
     /// As [`ReaderBuilder::open`].
     pub fn open_sources(self, sources: Vec<Source>) -> Result<Reader> {
-        if let MaxRejects::Share(share) = self.max_rejects {
-            if !(0.0..=1.0).contains(&share) {
-                return Err(Error::new(ErrorKind::Options, format!("{share} is no share of the lines"))
-                    .with_hint("pass a number from 0 to 1"));
-            }
+        if let MaxRejects::Share(share) = self.max_rejects
+            && !(0.0..=1.0).contains(&share)
+        {
+            return Err(Error::new(ErrorKind::Options, format!("{share} is no share of the lines"))
+                .with_hint("pass a number from 0 to 1"));
         }
         let of = OpenOptions {
             options: &self.options,

@@ -66,16 +66,18 @@ impl Pool {
         let input = fed.input;
         let begun = std::mem::replace(&mut self.begun, true);
         #[cfg(feature = "parallel")]
-        if begun && self.jobs > 1 && self.start() {
-            if let Some(threads) = &self.threads {
-                let (sender, receiver) = sync_channel(1);
-                let scratch = Arc::clone(&self.scratch);
-                threads.spawn(move || {
-                    // Nobody waits any more when the reader was dropped.
-                    let _ = sender.send(parse(&fed, &scratch));
-                });
-                return Pending { input, result: Outcome::Coming(receiver) };
-            }
+        if begun
+            && self.jobs > 1
+            && self.start()
+            && let Some(threads) = &self.threads
+        {
+            let (sender, receiver) = sync_channel(1);
+            let scratch = Arc::clone(&self.scratch);
+            threads.spawn(move || {
+                // Nobody waits any more when the reader was dropped.
+                let _ = sender.send(parse(&fed, &scratch));
+            });
+            return Pending { input, result: Outcome::Coming(receiver) };
         }
         let _ = begun;
         Pending { input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch))) }
