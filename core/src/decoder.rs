@@ -149,7 +149,12 @@ impl Decoder {
     fn decode(&mut self, end: bool) -> Result<()> {
         if self.job.is_none() && self.chunker.is_due(end) {
             let waiting = self.chunker.waiting();
-            let detection = LogFormat::detect(&waiting[..waiting.len().min(SAMPLE)])?;
+            let mut sample = waiting[..waiting.len().min(SAMPLE)].to_vec();
+            if end && sample.len() < SAMPLE {
+                // The last line is a whole one.
+                sample.push(b'\n');
+            }
+            let detection = LogFormat::detect(&sample)?;
             self.job = Some(job(&self.options, &detection.format, self.backend)?);
         }
         while let Some(chunk) = self.chunker.next(end)? {

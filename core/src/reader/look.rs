@@ -85,19 +85,24 @@ pub(super) fn look(
         None => error,
     };
     let mut input = source.open()?;
-    sample.resize(SAMPLE, 0);
-    let (mut filled, mut failed) = (0, None);
+    sample.resize(SAMPLE + 1, 0);
+    let (mut filled, mut whole, mut failed) = (0, 0, None);
     while filled < SAMPLE && failed.is_none() {
         go_on(stop)?;
-        match input.read_into(&mut sample[filled..]) {
-            Ok(0) => break,
+        match input.read_into(&mut sample[filled..SAMPLE]) {
+            Ok(0) => {
+                // The last line is a whole one; detection leaves out one that has no end.
+                sample[filled] = b'\n';
+                whole = 1;
+                break;
+            }
             Ok(count) => filled += count,
             Err(error) => failed = Some(error),
         }
     }
     let head = &sample[..filled];
     start_of_text(head).map_err(named)?;
-    let found = match LogFormat::detect(head) {
+    let found = match LogFormat::detect(&sample[..filled + whole]) {
         Ok(detection) if detection.lines == 0 => None,
         other => Some(other.map_err(named)),
     };

@@ -3,6 +3,8 @@
 mod builder;
 mod feed;
 mod look;
+// Without threads, what they stand on is not used.
+#[cfg_attr(not(feature = "parallel"), allow(dead_code, unused_imports))]
 mod pool;
 mod summary;
 
