@@ -141,7 +141,7 @@ impl Default for PartitionOptions {
 }
 
 /// How many bytes of memory all open files together may hold for rows to come.
-const MOST_BUFFERED: usize = 80 << 20;
+const MOST_BUFFERED: usize = 48 << 20;
 
 /// Writes a table: see [`Output::Partitioned`](super::Output::Partitioned).
 ///
