@@ -161,7 +161,7 @@ impl Decoder {
             let Some(job) = &self.job else {
                 return Err(Error::new(ErrorKind::Format, "no format was detected"));
             };
-            let mut parsed = Parsed { bytes: chunk.bytes, ..job.parse(&chunk, &mut self.scratch) };
+            let mut parsed = job.parse(&chunk, &mut self.scratch);
             parsed.number_lines(self.counts.lines);
             self.counts.add(&parsed);
             // Copied at once: a few lines are less than the chunk that they would keep alive until they are taken.

@@ -4,7 +4,7 @@
 //! anything, also quotes, so it ends at the leftmost quote behind which the line goes on as the format says, up to the
 //! next quoted field or the end; where no reading exists so, the reading that gets furthest names the reason.
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 
 use crate::field::{number, time};
 use crate::format::{FieldKind, LogFormat, Segment};
@@ -227,7 +227,7 @@ impl LineParser {
                 None => return Failure::new(index, RejectReason::MissingField),
             },
             FieldKind::Text | FieldKind::Request | FieldKind::Target => {
-                memmem::find(rest, &step.end).unwrap_or(rest.len())
+                find(rest, &step.end).unwrap_or(rest.len())
             }
             _ => memchr(step.end[0], rest).unwrap_or(rest.len()),
         };
@@ -246,13 +246,13 @@ impl LineParser {
         let end = &self.steps[index].end;
         let next = self.steps.get(index + 1).filter(|step| step.kind == FieldKind::ClfTime);
         let before_time = next.and_then(|time| {
-            memmem::find_iter(rest, end).find(|&length| {
+            find_iter(rest, end).find(|&length| {
                 let from = length + end.len();
                 rest.get(from..from + time::CLF_LEN).is_some_and(time::is_clf_shape)
                     && rest[from + time::CLF_LEN..].starts_with(&time.end)
             })
         });
-        before_time.or_else(|| memmem::find(rest, end))
+        before_time.or_else(|| find(rest, end))
     }
 
     fn clf_time(&self, line: &[u8], at: usize, index: usize, spans: &mut [Span]) -> Result<usize, Failure> {
@@ -273,6 +273,16 @@ impl LineParser {
     }
 }
 
+/// Where a literal stands. Literals are a few bytes: looking for the first is quicker than to prepare a search for all.
+fn find_iter<'a>(text: &'a [u8], literal: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    let first = literal.first().copied().unwrap_or(b' ');
+    memchr_iter(first, text).filter(move |&at| text[at..].starts_with(literal))
+}
+
+fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
+    find_iter(text, literal).next()
+}
+
 /// Whether the quote at `close` follows an odd run of backslashes, none of them before `from`.
 fn is_escaped(line: &[u8], from: usize, close: usize) -> bool {
     line[from..close].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
@@ -280,7 +290,7 @@ fn is_escaped(line: &[u8], from: usize, close: usize) -> bool {
 
 /// Whether a field holds an unescaped `" "`: then it is two fields, and the line is of another format.
 fn holds_break(line: &[u8], from: usize, close: usize, quotes: Quotes) -> bool {
-    memmem::find_iter(&line[from..close], b"\" \"")
+    find_iter(&line[from..close], b"\" \"")
         .any(|offset| quotes == Quotes::Plain || !is_escaped(line, from, from + offset))
 }
 

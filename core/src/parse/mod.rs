@@ -139,8 +139,8 @@ pub(crate) struct Scratch {
     rows: Vec<Row>,
     /// The numbers of the rows that the careful parser has to look at.
     slow: Vec<u32>,
-    /// Which rows are kept after that.
-    kept: Vec<bool>,
+    /// The numbers of those that are no rows.
+    dead: Vec<u32>,
     spans: Vec<Span>,
     cache: ClfCache,
 }
@@ -216,12 +216,11 @@ impl Job {
         values: &mut [Values],
         cache: &mut ClfCache,
     ) {
-        let Scratch { index, rows, spans, kept, .. } = scratch;
+        let Scratch { index, rows, spans, dead, .. } = scratch;
         spans.resize(self.plan.parser.fields(), Span::default());
-        kept.clear();
-        kept.resize(rows.len(), true);
-        for &number in slow {
-            let number = number as usize;
+        dead.clear();
+        for &line in slow {
+            let number = line as usize;
             match self.careful(chunk, rows[number], spans) {
                 Line::Row => {
                     let places = index.hits.at_mut();
@@ -235,19 +234,16 @@ impl Job {
                 }
                 Line::Blank => {
                     state.blanks += 1;
-                    kept[number] = false;
+                    dead.push(line);
                 }
                 Line::Reject(reason) => {
                     state.reject(self, rows[number], reason);
-                    kept[number] = false;
+                    dead.push(line);
                 }
             }
         }
-        if kept.contains(&false) {
-            values.iter_mut().for_each(|values| values.retain(kept));
-            let mut flags = kept.iter();
-            rows.retain(|_| flags.next().copied().unwrap_or(false));
-        }
+        values.iter_mut().for_each(|values| values.remove(dead));
+        value::remove(rows, dead);
     }
 
     #[cold]
@@ -370,7 +366,7 @@ impl State {
             self.rejects.chunk = chunk.padded.clone();
         }
         let Self { rejects, counts, lines, blanks } = self;
-        Parsed { batch, rejects, counts, lines, blanks, bytes: chunk.length as u64 }
+        Parsed { batch, rejects, counts, lines, blanks, bytes: chunk.bytes }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct PlannedField {
     pub(crate) end: Edge,
     /// Whether it stands in quotes, where anything can be expected.
     pub(crate) quoted: bool,
+    /// Whether it is a time between brackets, which whoever reads the time looks at too.
+    pub(crate) framed: bool,
 }
 
 /// A byte that has to stand (or must not stand) at a place.
@@ -74,6 +76,7 @@ impl Plan {
                         start: Edge { at: 2 * index, delta: 0 },
                         end: Edge { at: 2 * index + 1, delta: 0 },
                         quoted: true,
+                        framed: false,
                     })
                     .collect();
                 let (pattern, checks, gaps) = (Vec::new(), Vec::new(), Vec::new());
@@ -118,6 +121,8 @@ struct Compiler {
     /// Literal bytes since a field whose end is not known yet.
     pending: Vec<u8>,
     in_quotes: bool,
+    /// Whether a time between brackets is next, or its closing bracket.
+    framed: bool,
 }
 
 impl Compiler {
@@ -131,14 +136,21 @@ impl Compiler {
             here: Some(Edge { at: Edge::BEFORE, delta: 1 }),
             pending: Vec::new(),
             in_quotes: false,
+            framed: false,
         }
     }
 
     fn compile(mut self, format: &LogFormat) -> Option<Self> {
-        for segment in format.segments() {
+        for (index, segment) in format.segments().iter().enumerate() {
             match segment {
                 Segment::Literal(bytes) => bytes.iter().for_each(|&byte| self.literal(byte)),
                 Segment::Field(field) => self.field(field.kind, field.columns[0].column_type)?,
+            }
+            if let [Segment::Literal(before), Segment::Field(time), Segment::Literal(after), ..] =
+                &format.segments()[index..]
+                && (time.kind, before.last(), after.first()) == (FieldKind::ClfTime, Some(&b'['), Some(&b']'))
+            {
+                self.frame();
             }
         }
         self.structural(b'\n');
@@ -147,6 +159,12 @@ impl Compiler {
             Segment::Field(_) => false,
         });
         (!self.in_quotes && !has_newline && self.pattern.len() <= MAX_STRIDE).then_some(self)
+    }
+
+    /// A time between brackets is next: its reader looks at the brackets, so that nobody else has to.
+    fn frame(&mut self) {
+        self.checks.pop();
+        self.framed = true;
     }
 
     fn literal(&mut self, byte: u8) {
@@ -163,7 +181,9 @@ impl Compiler {
         }
         match &mut self.here {
             Some(edge) => {
-                self.checks.push(Check { edge: *edge, byte, present: true });
+                if !std::mem::take(&mut self.framed) {
+                    self.checks.push(Check { edge: *edge, byte, present: true });
+                }
                 edge.delta += 1;
             }
             None => self.pending.push(byte),
@@ -202,7 +222,8 @@ impl Compiler {
 
     fn field(&mut self, kind: FieldKind, width: ColumnType) -> Option<()> {
         let start = self.here?;
-        self.fields.push(PlannedField { kind, width, start, end: start, quoted: self.in_quotes });
+        let (quoted, framed) = (self.in_quotes, self.framed);
+        self.fields.push(PlannedField { kind, width, start, end: start, quoted, framed });
         self.here = None;
         if kind == FieldKind::ClfTime {
             // Of fixed width, with a space before the offset.

@@ -65,9 +65,9 @@ impl Values {
         let text = |start: u32, end: u32| bytes.get(start as usize..end as usize);
         let spans = matrix.spans(field.start, field.end);
         match (self, field.kind) {
-            (Values::Time(ms, tz), FieldKind::ClfTime) => {
+            (Values::Time(ms, tz), FieldKind::ClfTime) if field.framed => {
                 each(spans, &mut ms[from..], &mut tz[from..], slow, |start, _| {
-                    cache.parse(window(bytes, start)?).map(|time| (time.ms, time.tz_offset))
+                    cache.parse(window(bytes, start.wrapping_sub(1))?).map(|time| (time.ms, time.tz_offset))
                 });
             }
             (Values::Time(ms, tz), kind) => {
@@ -75,6 +75,7 @@ impl Values {
                     let text = text(start, end)?;
                     match kind {
                         FieldKind::EpochTime(digits) => time::epoch(text, digits).map(|ms| (ms, 0)),
+                        FieldKind::ClfTime => time::clf(text).map(|time| (time.ms, time.tz_offset)),
                         _ => time::iso(text).map(|time| (time.ms, time.tz_offset)),
                     }
                 })
@@ -129,32 +130,40 @@ impl Values {
         }
     }
 
-    /// Keeps the values of the rows that are kept.
-    pub(crate) fn retain(&mut self, kept: &[bool]) {
-        fn keep<T: Copy>(values: &mut Vec<T>, kept: &[bool]) {
-            let mut flags = kept.iter();
-            values.retain(|_| flags.next().copied().unwrap_or(false));
-        }
+    /// Drops the values of rows, whose numbers are in order.
+    pub(crate) fn remove(&mut self, dead: &[u32]) {
         match self {
             Values::None => {}
             Values::Time(ms, tz) => {
-                keep(ms, kept);
-                keep(tz, kept);
+                remove(ms, dead);
+                remove(tz, dead);
             }
             Values::Int16(values, valid) => {
-                keep(values, kept);
-                keep(valid, kept);
+                remove(values, dead);
+                remove(valid, dead);
             }
             Values::Int32(values, valid) => {
-                keep(values, kept);
-                keep(valid, kept);
+                remove(values, dead);
+                remove(valid, dead);
             }
             Values::Int64(values, valid) => {
-                keep(values, kept);
-                keep(valid, kept);
+                remove(values, dead);
+                remove(valid, dead);
             }
         }
     }
+}
+
+/// Drops the elements of the given numbers, which are in order: what is between two of them moves as a whole.
+pub(crate) fn remove<T: Copy>(values: &mut Vec<T>, dead: &[u32]) {
+    let mut to = dead.first().map_or(values.len(), |&first| first as usize);
+    for (index, &number) in dead.iter().enumerate() {
+        let from = number as usize + 1;
+        let end = dead.get(index + 1).map_or(values.len(), |&next| next as usize);
+        values.copy_within(from..end, to);
+        to += end - from;
+    }
+    values.truncate(to);
 }
 
 /// Reads the fields of all rows of a matrix, the first of which has the number `from`.
@@ -221,6 +230,22 @@ fn each<'a, A, B>(
         match read(start, end) {
             Some(value) => (*left, *right) = value,
             None => slow.push(row.number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remove;
+
+    #[test]
+    fn what_is_between_moves_together() {
+        let all: Vec<u32> = (0..10).collect();
+        for dead in [vec![], vec![0], vec![9], vec![0, 1, 2], vec![3, 5, 9], (0..10).collect()] {
+            let mut left = all.clone();
+            remove(&mut left, &dead);
+            let expected: Vec<u32> = all.iter().copied().filter(|value| !dead.contains(value)).collect();
+            assert_eq!(left, expected);
         }
     }
 }

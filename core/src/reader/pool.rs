@@ -106,7 +106,7 @@ impl Pool {
 fn parse(fed: &Fed, pool: &Mutex<Vec<Scratch>>) -> Parsed {
     let take = || pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut scratch = take().unwrap_or_default();
-    let parsed = Parsed { bytes: fed.chunk.bytes, ..fed.job.parse(&fed.chunk, &mut scratch) };
+    let parsed = fed.job.parse(&fed.chunk, &mut scratch);
     pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
     parsed
 }
