@@ -5,7 +5,7 @@ use std::arch::x86_64::{
 };
 
 use super::sse42::clmul_prefix_xor;
-use super::{BLOCK, Hits, Kernel, Simd};
+use super::{BLOCK, Kernel, Simd};
 
 /// The token: the processor has AVX2, BMI 1 and 2, POPCNT, LZCNT and PCLMULQDQ.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +54,6 @@ impl Simd for Avx2 {
     fn prefix_xor(self, mask: u64) -> u64 {
         // SAFETY: the token proves PCLMULQDQ.
         unsafe { clmul_prefix_xor(mask) }
-    }
-
-    #[inline(always)]
-    fn push(self, hits: &mut Hits, bytes: &[u8; BLOCK], _: Self::Block, mask: u64, base: u32) {
-        hits.push_bits(bytes, mask, base);
     }
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -44,7 +44,12 @@ pub(crate) trait Simd: Copy {
     fn prefix_xor(self, mask: u64) -> u64;
 
     /// Appends the place (`base` plus its index) and the value of each byte of the mask.
-    fn push(self, hits: &mut Hits, bytes: &[u8; BLOCK], block: Self::Block, mask: u64, base: u32);
+    /// Backends without a compress instruction go through the bits one by one.
+    #[inline(always)]
+    fn push(self, hits: &mut Hits, bytes: &[u8; BLOCK], block: Self::Block, mask: u64, base: u32) {
+        let _ = block;
+        hits.push_bits(bytes, mask, base);
+    }
 
     /// Runs a kernel compiled for this backend's instructions.
     fn run<K: Kernel>(self, kernel: K) -> K::Output;

@@ -1,7 +1,7 @@
 //! Eight bytes at a time in a general register ("SWAR"). No instruction that some processor lacks: what aarch64 and
 //! old x86-64 run.
 
-use super::{BLOCK, Hits, Kernel, Simd};
+use super::{BLOCK, Kernel, Simd};
 
 /// The token: every processor can.
 #[derive(Debug, Clone, Copy)]
@@ -59,11 +59,6 @@ impl Simd for Scalar {
             mask ^= mask << shift;
         }
         mask
-    }
-
-    #[inline(always)]
-    fn push(self, hits: &mut Hits, bytes: &[u8; BLOCK], _: Self::Block, mask: u64, base: u32) {
-        hits.push_bits(bytes, mask, base);
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::arch::x86_64::{
     _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
 };
 
-use super::{BLOCK, Hits, Kernel, Simd};
+use super::{BLOCK, Kernel, Simd};
 
 /// The token: the processor has SSE4.2, POPCNT and PCLMULQDQ.
 #[derive(Debug, Clone, Copy)]
@@ -64,11 +64,6 @@ impl Simd for Sse42 {
     fn prefix_xor(self, mask: u64) -> u64 {
         // SAFETY: the token proves PCLMULQDQ.
         unsafe { clmul_prefix_xor(mask) }
-    }
-
-    #[inline(always)]
-    fn push(self, hits: &mut Hits, bytes: &[u8; BLOCK], _: Self::Block, mask: u64, base: u32) {
-        hits.push_bits(bytes, mask, base);
     }
 
     fn run<K: Kernel>(self, kernel: K) -> K::Output {
