@@ -319,8 +319,6 @@ mod tests {
                 _ => (year, month, day + 1),
             };
         }
-        assert_eq!(date(-719_162), "0001-01-01");
-        date(i64::MAX / DAY_MS);
         date(i64::MIN / DAY_MS - 1);
     }
 

@@ -50,6 +50,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn dates_of_the_first_day_and_of_absurd_ones() {
+        assert_eq!(date(-719_162), "0001-01-01");
+        date(i64::MAX / DAY_MS);
+    }
+
+    #[test]
     fn times_are_written() {
         let mut formatter = TimeFormatter::new();
         for (millis, text) in [
