@@ -27,6 +27,27 @@ fn inputs_that_cannot_be_read() {
     fails(&place, &["detect", "gone.log"], &["gone.log"]);
 }
 
+#[test]
+fn nothing_replaces_what_is_read_or_written_beside_it() {
+    let place = Place::new();
+    place.write("a.log", lines(3));
+    for arguments in [
+        &["-o", "a.log", "--to", "csv", "--overwrite"][..],
+        &["-o", "o.csv", "--rejects", "./a.log"],
+        &["-o", "o.csv", "--summary-json", "a.log"],
+    ] {
+        fails(&place, &[&["convert", "a.log"], arguments].concat(), &["is an input"]);
+    }
+    for arguments in [
+        &["-o", "o.csv", "--rejects", "./o.csv"][..],
+        &["-o", "o.csv", "--rejects", "r", "--summary-json", "r"],
+    ] {
+        fails(&place, &[&["convert", "a.log"], arguments].concat(), &["are the same file"]);
+    }
+    fails(&place, &["convert", "a.log", "-o", "o.csv", "--summary-json", "no/s.json"], &["--summary-json"]);
+    assert_eq!(place.read("a.log").into_bytes(), lines(3));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_that_may_not_be_read() {

@@ -22,7 +22,8 @@ use crate::output::{self, STANDARD};
 use crate::progress::Progress;
 use crate::rejects::RejectFile;
 use crate::summary::{Account, Written};
-use crate::{message, value};
+use crate::terminal::Terminal;
+use crate::{message, paths, value};
 
 /// Turn logs into Parquet, Arrow, NDJSON or CSV, and account for every line.
 #[derive(Debug, clap::Args)]
@@ -44,7 +45,7 @@ pub struct Args {
     /// What to write; without it OUT's extension decides
     #[arg(long, value_name = "TO", value_parser = value::named::<OutputFormat>(OutputFormat::NAMES))]
     to: Option<OutputFormat>,
-    /// Write a table with a directory for each day
+    /// Write a table with a directory for each day; with more than 64 days at a time, a day has several files
     #[arg(long, value_name = "COLUMN", value_parser = ["dt"])]
     partition_by: Option<String>,
     /// Whose days: UTC's, or those of the offset in the log
@@ -54,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "CODEC")]
     compression: Option<Compression>,
     /// Only these columns, in this order
-    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = value::trimmed)]
     columns: Option<Vec<String>>,
     /// Further columns: line, byte_offset, raw, file
     #[arg(long, value_name = "COLUMNS", default_value = "", hide_default_value = true)]
@@ -65,7 +66,7 @@ pub struct Args {
     /// In CSV, put ' before cells that a spreadsheet would run as a formula
     #[arg(long)]
     csv_safe: bool,
-    /// Write the lines that are no rows, as NDJSON: file, line, offset, reason, raw
+    /// Write the lines that are no rows, as NDJSON: file, line, offset, reason, raw; replaces the file if it is there
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Exit with 1 when any line is rejected; the output is written all the same
@@ -86,7 +87,7 @@ pub struct Args {
     /// Say nothing unless it fails
     #[arg(short, long)]
     quiet: bool,
-    /// Write what was read, rejected and written, as JSON; - is standard output
+    /// Write what was read, rejected and written, as JSON, and replace the file if it is there; - is standard output
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
 }
@@ -94,7 +95,7 @@ pub struct Args {
 /// Runs it.
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let begun = Instant::now();
-    check_standard_streams(args)?;
+    check_streams(args)?;
     let sink_options = sink_options(args)?;
     let rejects = Rejects::create(args, stop)?;
     let mut reader = open(args, stop, &rejects)?;
@@ -145,13 +146,25 @@ fn copy(reader: &mut Reader, sink: &Held<Box<dyn BatchSink>>, quiet: bool, stop:
     })
 }
 
-/// Standard output takes one thing, and a terminal no binary data.
-fn check_standard_streams(args: &Args) -> Result<()> {
+/// What is read and written are different things, and standard output takes one.
+fn check_streams(args: &Args) -> Result<()> {
     let is_standard = |path: &PathBuf| path.as_os_str() == STANDARD;
     let takers = [Some(&args.output), args.rejects.as_ref(), args.summary_json.as_ref()];
     if takers.into_iter().flatten().filter(|path| is_standard(path)).count() > 1 {
         return Err(Error::new(ErrorKind::Options, "standard output cannot take two things")
             .with_hint("name files for --output, --rejects and --summary-json, or for all but one of them"));
+    }
+    let (rejects, summary) = (args.rejects.as_deref(), args.summary_json.as_deref());
+    let outputs =
+        [("--output", Some(args.output.as_path())), ("--rejects", rejects), ("--summary-json", summary)];
+    paths::check(&args.inputs, &outputs)?;
+    if let Some(summary) = summary
+        && let Some(parent) =
+            summary.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+    {
+        return Err(Error::new(ErrorKind::Io, "the directory of --summary-json does not exist")
+            .with_file(parent.to_string_lossy())
+            .with_hint("create the directory first"));
     }
     if args.inputs.is_empty() && io::stdin().is_terminal() {
         return Err(Error::new(ErrorKind::Options, "there is nothing to read")
@@ -200,6 +213,8 @@ fn output(args: &Args) -> Output {
             options = options.with_columns(columns.iter().cloned().chain(extra_names(args.with)));
         }
         Output::Partitioned { dir: args.output.clone(), options }
+    } else if args.output.as_os_str() == STANDARD && io::stdout().is_terminal() {
+        Output::Writer(Box::new(Terminal::new(io::stdout())))
     } else if args.output.as_os_str() == STANDARD {
         Output::Stdout
     } else {

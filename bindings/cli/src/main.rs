@@ -13,10 +13,12 @@ mod interrupt;
 mod message;
 mod number;
 mod output;
+mod paths;
 mod progress;
 mod rejects;
 mod schema;
 mod summary;
+mod terminal;
 mod value;
 
 use std::process::ExitCode;

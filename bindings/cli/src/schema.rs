@@ -1,5 +1,6 @@
 //! `nasalogs schema`: the columns of a format.
 
+use nasalogs::field::text::escape_control;
 use nasalogs::schema::{Column, ColumnType, EXTRA};
 use nasalogs::{LogFormat, Result};
 use serde_json::{Value, json};
@@ -56,7 +57,11 @@ fn as_text(format: &LogFormat) -> String {
     };
     let columns: String = format.columns().map(row).collect();
     let optional: String = EXTRA.iter().map(row).collect();
-    format!("{}: {}\n\n{columns}\nwith --with:\n{optional}", format.name(), format.pattern())
+    format!(
+        "{}: {}\n\n{columns}\nwith --with:\n{optional}",
+        format.name(),
+        escape_control(format.pattern().as_bytes())
+    )
 }
 
 /// A column's type, in words that all engines understand.

@@ -57,6 +57,12 @@ pub fn instant(text: &str) -> Result<Instant, String> {
     })
 }
 
+/// A name without the blanks around it, as in `--columns "ts, status"`.
+#[allow(clippy::unnecessary_wraps, reason = "what the argument parser wants")]
+pub fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(text.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,14 @@ pub fn escape_invalid(bytes: &[u8]) -> String {
     out
 }
 
-/// Bytes as text that is safe on a terminal: also control characters (C0, DEL and C1) as `\xHH` for each byte.
+/// Whether a character turns the direction of the text around it (Unicode Standard Annex 9), so that what is shown is
+/// not what is there.
+fn is_bidi_control(character: char) -> bool {
+    matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Bytes as text that is safe on a terminal: also control characters (C0, DEL and C1), and those that turn the
+/// direction of text around, as `\xHH` for each byte.
 ///
 /// ```
 /// assert_eq!(nasalogs::field::text::escape_control(b"\x1b[31mred\xff\xc2\x9b"), r"\x1B[31mred\xFF\xC2\x9B");
@@ -41,7 +48,7 @@ pub fn escape_control(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() + 8);
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character.is_control() {
+            if character.is_control() || is_bidi_control(character) {
                 let mut buffer = [0; 4];
                 for &byte in character.encode_utf8(&mut buffer).as_bytes() {
                     push_escape(&mut out, byte);

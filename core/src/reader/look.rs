@@ -8,6 +8,7 @@ use crate::chunk::start_of_text;
 use crate::decoder::SAMPLE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Detection, LogFormat};
+use crate::options::ParseOptions;
 use crate::schema::Column;
 use crate::source::{Input, Source};
 
@@ -85,11 +86,12 @@ pub(super) fn look(
         None => error,
     };
     let mut input = source.open()?;
-    sample.resize(SAMPLE + 1, 0);
+    let mut most = SAMPLE;
+    sample.resize(most + 1, 0);
     let (mut filled, mut whole, mut failed) = (0, 0, None);
-    while filled < SAMPLE && failed.is_none() {
+    while filled < most && failed.is_none() {
         go_on(stop)?;
-        match input.read_into(&mut sample[filled..SAMPLE]) {
+        match input.read_into(&mut sample[filled..most]) {
             Ok(0) => {
                 // The last line is a whole one; detection leaves out one that has no end.
                 sample[filled] = b'\n';
@@ -98,6 +100,11 @@ pub(super) fn look(
             }
             Ok(count) => filled += count,
             Err(error) => failed = Some(error),
+        }
+        if filled == SAMPLE && most == SAMPLE && memchr::memchr(b'\n', &sample[..filled]).is_none() {
+            // A long first line: far enough to see what comes behind the longest that is one.
+            most = SAMPLE + ParseOptions::MAX_LINE;
+            sample.resize(most + 1, 0);
         }
     }
     let head = &sample[..filled];

@@ -172,3 +172,11 @@ fn options_are_checked_before_anything_is_read() {
         assert_eq!(error.kind(), ErrorKind::Options, "{columns:?}");
     }
 }
+
+#[test]
+fn a_long_first_line_hides_no_format() {
+    let log = format!("{}\n{}", "a".repeat(300_000), COMMON.repeat(20));
+    let given = drain(ReaderBuilder::new().open_sources(vec![memory("long", &log)]).unwrap());
+    assert_eq!(given.summary.format, Some(LogFormat::common()));
+    assert_eq!((given.rows(), given.summary.rejected), (20, 1));
+}

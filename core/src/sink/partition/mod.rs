@@ -77,7 +77,7 @@ pub struct PartitionOptions {
 }
 
 impl PartitionOptions {
-    /// The defaults: by `ts`, in UTC, a new table, 16 open files, 10,000 days, files called `part`, all columns.
+    /// The defaults: by `ts`, in UTC, a new table, 64 open files, 10,000 days, files called `part`, all columns.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -132,7 +132,7 @@ impl Default for PartitionOptions {
             by: crate::schema::TS.name.into_owned(),
             tz: PartitionTz::default(),
             mode: WriteMode::default(),
-            max_open: 16,
+            max_open: 64,
             max_days: 10_000,
             name: "part".to_owned(),
             columns: None,
