@@ -319,10 +319,8 @@ mod tests {
                 _ => (year, month, day + 1),
             };
         }
-        date(i64::MIN / DAY_MS - 1);
     }
 
-    #[cfg(any(feature = "ndjson", feature = "csv"))]
     #[test]
     fn days_go_there_and_back() {
         assert_eq!(days_from_civil(1970, 1, 1), 0);
