@@ -23,6 +23,7 @@ use crate::schema::{self, Column, ColumnType};
 
 pub use detect::Detection;
 pub(crate) use detect::shown;
+pub(crate) use render::push_time;
 pub use table::{Directive, Family, directives};
 
 /// What a field of a line holds, and so how it is judged and which columns it gives.
