@@ -169,7 +169,8 @@ pub(crate) fn arrow_schema(columns: &[Column], options: &ParseOptions) -> Schema
 }
 
 /// A schema with its strings and binaries in another layout.
-pub(crate) fn with_strings(schema: &Schema, strings: StringType) -> SchemaRef {
+#[must_use]
+pub fn with_strings(schema: &Schema, strings: StringType) -> SchemaRef {
     let views = strings != StringType::Utf8;
     let field = |field: &Arc<Field>| {
         let data_type = match (field.data_type(), views) {

@@ -241,11 +241,8 @@ fn check_streams(args: &Args) -> Result<()> {
         return Err(Error::new(ErrorKind::Options, "standard output cannot take two things")
             .with_hint("name files for --output, --rejects and --summary-json, or for all but one of them"));
     }
-    let (rejects, summary) = (args.rejects.as_deref(), args.summary_json.as_deref());
-    let outputs =
-        [("--output", Some(args.output.as_path())), ("--rejects", rejects), ("--summary-json", summary)];
-    paths::check(&args.inputs, &outputs)?;
-    if let Some(summary) = summary
+    check_files(args)?;
+    if let Some(summary) = &args.summary_json
         && let Some(parent) =
             summary.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
     {
@@ -258,6 +255,17 @@ fn check_streams(args: &Args) -> Result<()> {
             .with_hint("name log files, or pipe a log in"));
     }
     Ok(())
+}
+
+/// No file is read and written at once, or written twice.
+///
+/// # Errors
+/// [`ErrorKind::Options`] with the two that are one file.
+pub fn check_files(args: &Args) -> Result<()> {
+    let (rejects, summary) = (args.rejects.as_deref(), args.summary_json.as_deref());
+    let outputs =
+        [("--output", Some(args.output.as_path())), ("--rejects", rejects), ("--summary-json", summary)];
+    paths::check(&args.inputs, &outputs)
 }
 
 fn sink_options(args: &Args) -> Result<SinkOptions> {

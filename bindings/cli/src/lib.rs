@@ -25,19 +25,18 @@ mod terminal;
 mod value;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Parser;
 
 /// Runs a command line, whose first word is the program's name, and gives the exit code. Listens to signals from then
 /// on, so a process calls it once.
-pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> ExitCode {
+pub fn run<T: Into<OsString> + Clone>(words: impl IntoIterator<Item = T>) -> u8 {
     let cli = match cli::Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody can be told when the terminal is gone.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
     match interrupt::Stop::install() {

@@ -337,7 +337,7 @@ pub(crate) fn vhost_port(text: &[u8]) -> (&[u8], Option<i32>) {
 impl LogFormat {
     /// Whether a line (without its line end) is a row of this format.
     pub(crate) fn fits(&self, line: &[u8]) -> bool {
-        let parser = LineParser::new(self);
+        let parser = self.line_parser();
         parser.read(line, &mut vec![Span::default(); parser.fields()]).is_ok()
     }
 }
