@@ -100,7 +100,9 @@ fn imported(capsule: &Bound<'_, PyCapsule>) -> PyResult<Schema> {
 fn layout(schema: &Schema) -> Option<StringType> {
     schema.fields().iter().find_map(|field| match field.data_type() {
         DataType::Utf8View | DataType::BinaryView => Some(StringType::View),
-        DataType::Utf8 | DataType::Binary | DataType::LargeUtf8 | DataType::LargeBinary => Some(StringType::Utf8),
+        DataType::Utf8 | DataType::Binary | DataType::LargeUtf8 | DataType::LargeBinary => {
+            Some(StringType::Utf8)
+        }
         _ => None,
     })
 }
@@ -139,7 +141,8 @@ impl Cast {
             return Ok(batch.clone());
         }
         let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        let columns =
+            columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 }

@@ -85,7 +85,8 @@ pub fn convert(
     if let Some(error) = failed {
         return Err(exception(py, error));
     }
-    if let (true, Some(first)) = (args.strict, account.first_rejects.values().min_by_key(|first| first.line)) {
+    if let (true, Some(first)) = (args.strict, account.first_rejects.values().min_by_key(|first| first.line))
+    {
         return Err(exception(py, rejected(first.clone())));
     }
     let bytes = if let Written::All(bytes) = account.written { bytes } else { 0 };

@@ -110,7 +110,8 @@ impl Pass {
     fn open(inputs: &Inputs, choices: &Choices, run: &Run, strings: StringType) -> Result<Self> {
         let options = choices.options.clone().with_strings(strings);
         let kept: Arc<Mutex<Vec<Reject>>> = Arc::default();
-        let mut builder = ReaderBuilder::new().with_options(options).with_jobs(run.jobs).with_max_rejects(run.max_rejects);
+        let mut builder =
+            ReaderBuilder::new().with_options(options).with_jobs(run.jobs).with_max_rejects(run.max_rejects);
         if run.strict || !matches!(run.on_reject, OnReject::Count) {
             builder = builder.with_rejects(listener(&run.on_reject, Arc::clone(&kept)));
         }
