@@ -18,7 +18,6 @@ use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::choice::raise;
 use crate::pass::{Log, Pass};
-use crate::signal;
 
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
@@ -160,9 +159,13 @@ impl Stream {
     fn advance(&mut self) -> nasalogs::Result<Option<RecordBatch>> {
         let pass = match &self.pass {
             Some(pass) => pass,
-            None => self.pass.insert(self.log.begin(self.strings)?),
+            None => {
+                let pass = self.pass.insert(self.log.begin(self.strings)?);
+                pass.go_abroad();
+                pass
+            }
         };
-        match pass.next(signal::check_for_others)? {
+        match pass.next()? {
             Some(batch) => Ok(Some(self.cast.apply(&batch)?)),
             None => Ok(None),
         }

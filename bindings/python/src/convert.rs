@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use nasalogs::sink::{Compression, OutputFormat, PartitionTz};
 use nasalogs::{Encoding, Extras, Names, Result};
@@ -94,18 +93,9 @@ pub fn convert(
 }
 
 fn run(args: &Args, inputs: &Inputs) -> Result<Conversion> {
-    /// How often Ctrl-C is looked for.
-    const EVERY: Duration = Duration::from_millis(50);
     check_files(args)?;
     let stop = Stop::default();
-    let mut looked = Instant::now();
-    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| {
-        if looked.elapsed() < EVERY {
-            return Ok(());
-        }
-        looked = Instant::now();
-        signal::check()
-    });
+    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| signal::check());
     stop.clean();
     conversion
 }

@@ -335,11 +335,14 @@ fn layout(
         return make();
     }
     let known = &KNOWN[usize::from(names == Names::Classic)];
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(layout) = known.get(format.pattern()) {
-        return Ok(Arc::clone(layout));
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = lock().get(format.pattern()).map(Arc::clone);
+    if let Some(layout) = found {
+        return Ok(layout);
     }
+    // Not held while Python makes objects.
     let layout = make()?;
+    let mut known = lock();
     if known.len() < MOST {
         known.insert(format.pattern().to_owned(), Arc::clone(&layout));
     }

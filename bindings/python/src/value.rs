@@ -76,12 +76,15 @@ fn zone(py: Python<'_>, tz_offset: i16) -> PyResult<Bound<'_, PyTzInfo>> {
     if tz_offset == 0 {
         return Ok(PyTzInfo::utc(py)?.to_owned());
     }
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, zone)) = last.as_ref().filter(|(of, _)| *of == tz_offset) {
-        return Ok(zone.bind(py).clone());
+    // Never held while Python makes an object, which can run anything, also this.
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = last().as_ref().filter(|(of, _)| *of == tz_offset).map(|(_, zone)| zone.clone_ref(py));
+    if let Some(zone) = kept {
+        return Ok(zone.into_bound(py));
     }
     let zone = PyTzInfo::fixed_offset(py, PyDelta::new(py, 0, i32::from(tz_offset) * 60, 0, true)?)?;
-    *last = Some((tz_offset, zone.clone().unbind()));
+    let before = last().replace((tz_offset, zone.clone().unbind()));
+    drop(before);
     Ok(zone)
 }
 
