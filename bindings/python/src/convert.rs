@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use nasalogs::sink::{Compression, OutputFormat, PartitionTz};
 use nasalogs::{Encoding, Extras, Names, Result};
@@ -85,7 +84,8 @@ pub fn convert(
     if let Some(error) = failed {
         return Err(exception(py, error));
     }
-    if let (true, Some(first)) = (args.strict, account.first_rejects.values().min_by_key(|first| first.line)) {
+    if let (true, Some(first)) = (args.strict, account.first_rejects.values().min_by_key(|first| first.line))
+    {
         return Err(exception(py, rejected(first.clone())));
     }
     let bytes = if let Written::All(bytes) = account.written { bytes } else { 0 };
@@ -93,18 +93,9 @@ pub fn convert(
 }
 
 fn run(args: &Args, inputs: &Inputs) -> Result<Conversion> {
-    /// How often Ctrl-C is looked for.
-    const EVERY: Duration = Duration::from_millis(50);
     check_files(args)?;
     let stop = Stop::default();
-    let mut looked = Instant::now();
-    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| {
-        if looked.elapsed() < EVERY {
-            return Ok(());
-        }
-        looked = Instant::now();
-        signal::check()
-    });
+    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| signal::check());
     stop.clean();
     conversion
 }

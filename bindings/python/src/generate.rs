@@ -62,8 +62,10 @@ impl Traffic {
             loop {
                 signal::check()?;
                 block.resize(Generator::BLOCK, 0);
-                let count =
-                    self.generator().read(&mut block).map_err(|error| nasalogs::Error::io("traffic", error))?;
+                let count = self
+                    .generator()
+                    .read(&mut block)
+                    .map_err(|error| nasalogs::Error::io("traffic", error))?;
                 if count == 0 {
                     file.commit()?;
                     return Ok(size);

@@ -15,7 +15,7 @@ use crate::pass::{Log, Pass, Run};
 use crate::reject::Reject;
 use crate::schema::Schema;
 use crate::summary::Summary;
-use crate::{signal, value};
+use crate::value;
 
 /// Logs, ready to be read. Each loop over it, each library that takes it, reads them from the start; file objects and
 /// generators can be read once.
@@ -49,9 +49,10 @@ impl Reader {
 
     /// What the latest reading has read so far, and what became of every line.
     #[getter]
-    fn summary(&self, py: Python<'_>) -> Summary {
+    fn summary(&self, py: Python<'_>) -> PyResult<Summary> {
         let pass = self.log.latest();
-        Summary { summary: py.detach(|| pass.summary()), written: None }
+        let summary = raise(py, py.detach(|| pass.summary()))?;
+        Ok(Summary { summary, written: None })
     }
 
     /// The rejected lines of the latest reading, with `on_reject="collect"`.
@@ -152,8 +153,9 @@ pub struct Batches {
 impl Batches {
     /// What has been read so far.
     #[getter]
-    fn summary(&self, py: Python<'_>) -> Summary {
-        Summary { summary: py.detach(|| self.pass.summary()), written: None }
+    fn summary(&self, py: Python<'_>) -> PyResult<Summary> {
+        let summary = raise(py, py.detach(|| self.pass.summary()))?;
+        Ok(Summary { summary, written: None })
     }
 
     /// The columns.
@@ -167,7 +169,7 @@ impl Batches {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Option<RecordBatch>> {
-        let next = py.detach(|| self.pass.next(signal::check));
+        let next = py.detach(|| self.pass.next());
         Ok(raise(py, next)?.map(batch::RecordBatch::new))
     }
 }

@@ -1,11 +1,14 @@
 //! One line at a time.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use nasalogs::field::text::{escape_invalid, latin1_into};
-use nasalogs::{Encoding, LogFormat, Names, Naming, ParseOptions, Reject, RejectReason, StringType, Value, schema};
+use nasalogs::{
+    Encoding, LogFormat, Names, Naming, ParseOptions, Reject, RejectReason, StringType, Value, schema,
+};
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyString};
@@ -27,9 +30,24 @@ pub struct Record {
 }
 
 /// The columns of records of one kind.
-#[derive(PartialEq, Eq, Hash)]
 struct Layout {
     names: Vec<String>,
+    /// The same, as keys of dicts.
+    keys: Vec<Py<PyString>>,
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.names == other.names
+    }
+}
+
+impl Eq for Layout {}
+
+impl Hash for Layout {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
+    }
 }
 
 /// A value; texts are parts of the line.
@@ -62,6 +80,14 @@ impl Record {
         }
     }
 
+    fn attribute<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let missing = || {
+            let names = self.layout.names.join(", ");
+            PyAttributeError::new_err(format!("the record has no column {name:?}; it has {names}"))
+        };
+        self.value(py, self.find(name).ok_or_else(missing)?)
+    }
+
     fn text<'py>(&self, py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyAny> {
         match (self.encoding, std::str::from_utf8(bytes)) {
             (Encoding::Binary, _) => PyBytes::new(py, bytes).into_any(),
@@ -76,14 +102,108 @@ impl Record {
     }
 }
 
+// The usual columns are attributes that Python knows, which is several times faster than to ask `__getattr__` for them; that is
+// asked for all others.
 #[pymethods]
 impl Record {
+    /// The virtual host.
+    #[getter]
+    fn vhost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "vhost")
+    }
+
+    /// The virtual host's port.
+    #[getter]
+    fn vhost_port<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "vhost_port")
+    }
+
+    /// The client: a name or an address, as logged.
+    #[getter]
+    fn host<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "host")
+    }
+
+    /// RFC 1413 identity.
+    #[getter]
+    fn ident<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "ident")
+    }
+
+    /// The user of HTTP authentication.
+    #[getter]
+    fn authuser<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "authuser")
+    }
+
+    /// The time of the request, in the offset that was logged.
+    #[getter]
+    fn ts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "ts")
+    }
+
+    /// The logged UTC offset, in minutes east.
+    #[getter]
+    fn tz_offset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "tz_offset")
+    }
+
+    /// The request's method.
+    #[getter]
+    fn method<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "method")
+    }
+
+    /// The request's target up to its first `?`.
+    #[getter]
+    fn path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "path")
+    }
+
+    /// What follows that `?`.
+    #[getter]
+    fn query<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "query")
+    }
+
+    /// The request's protocol.
+    #[getter]
+    fn protocol<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "protocol")
+    }
+
+    /// The HTTP status.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "status")
+    }
+
+    /// The size of the response body, in bytes; `None` when `-` was logged.
+    #[getter]
+    fn bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "bytes")
+    }
+
+    /// The Referer header.
+    #[getter]
+    fn referer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "referer")
+    }
+
+    /// The User-Agent header.
+    #[getter]
+    fn user_agent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "user_agent")
+    }
+
+    /// The X-Forwarded-For header.
+    #[getter]
+    fn x_forwarded_for<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "x_forwarded_for")
+    }
+
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let missing = || {
-            let names = self.layout.names.join(", ");
-            PyAttributeError::new_err(format!("the record has no column {name:?}; it has {names}"))
-        };
-        self.value(py, self.find(name).ok_or_else(missing)?)
+        self.attribute(py, name)
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -114,8 +234,8 @@ impl Record {
     /// The columns and their values.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
-        for (index, name) in self.layout.names.iter().enumerate() {
-            all.set_item(PyString::intern(py, name), self.value(py, index)?)?;
+        for (index, key) in self.layout.keys.iter().enumerate() {
+            all.set_item(key.bind(py), self.value(py, index)?)?;
         }
         Ok(all)
     }
@@ -190,7 +310,12 @@ fn known(py: Python<'_>, name: &str, line: &[u8]) -> PyResult<LogFormat> {
 }
 
 /// The names that columns of a format get.
-fn layout(py: Python<'_>, format: &LogFormat, names: Names, rename: &[(String, String)]) -> PyResult<Arc<Layout>> {
+fn layout(
+    py: Python<'_>,
+    format: &LogFormat,
+    names: Names,
+    rename: &[(String, String)],
+) -> PyResult<Arc<Layout>> {
     /// By format, for each kind of names, where nothing is renamed.
     static KNOWN: LazyLock<[Mutex<HashMap<String, Arc<Layout>>>; 2]> = LazyLock::new(Default::default);
     const MOST: usize = 64;
@@ -202,17 +327,22 @@ fn layout(py: Python<'_>, format: &LogFormat, names: Names, rename: &[(String, S
         let options = ParseOptions::new().with_strings(StringType::Utf8);
         let schema = naming.options(options).and_then(|options| options.schema(format));
         let named = raise(py, schema.and_then(|schema| naming.bind(&schema)))?;
-        Ok(Arc::new(Layout { names: named.schema().fields().iter().map(|field| field.name().clone()).collect() }))
+        let names: Vec<String> = named.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let keys = names.iter().map(|name| PyString::intern(py, name).unbind()).collect();
+        Ok(Arc::new(Layout { names, keys }))
     };
     if !rename.is_empty() {
         return make();
     }
     let known = &KNOWN[usize::from(names == Names::Classic)];
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(layout) = known.get(format.pattern()) {
-        return Ok(Arc::clone(layout));
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = lock().get(format.pattern()).map(Arc::clone);
+    if let Some(layout) = found {
+        return Ok(layout);
     }
+    // Not held while Python makes objects.
     let layout = make()?;
+    let mut known = lock();
     if known.len() < MOST {
         known.insert(format.pattern().to_owned(), Arc::clone(&layout));
     }
@@ -227,7 +357,8 @@ fn stored(record: &nasalogs::Record<'_>) -> Box<[Stored]> {
     for (column, value) in record.values() {
         if column.name == schema::TS.name {
             time = Some(values.len());
-        } else if let (true, Some(at), Some(offset)) = (column.name == schema::TZ_OFFSET.name, time, value.as_int())
+        } else if let (true, Some(at), Some(offset)) =
+            (column.name == schema::TZ_OFFSET.name, time, value.as_int())
             && let Stored::Time(_, tz_offset) = &mut values[at]
         {
             *tz_offset = i16::try_from(offset).unwrap_or(0);

@@ -121,7 +121,14 @@ impl Schema {
         let lines: Vec<String> = self
             .fields
             .iter()
-            .map(|field| format!("{}: {}{}", field.name, field.data_type, if field.nullable { "" } else { " not null" }))
+            .map(|field| {
+                format!(
+                    "{}: {}{}",
+                    field.name,
+                    field.data_type,
+                    if field.nullable { "" } else { " not null" }
+                )
+            })
             .collect();
         lines.join("\n")
     }
