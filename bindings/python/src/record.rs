@@ -19,7 +19,18 @@ use crate::parse::with_line;
 use crate::reject::shortened;
 use crate::value::datetime;
 
-/// A line that is a row. Its attributes are the columns of its format, and so are its keys.
+/// One line, parsed: what `parse_line` gives. Its columns are attributes, and keys too; what was not logged is
+/// None.
+///
+/// `ts` is a datetime in the offset that was logged. A value becomes a Python object when it is asked for.
+///
+/// Example:
+///
+///     >>> record = nasalogs.parse_line('h - - [01/Jul/1995:00:00:01 -0400] "GET /a HTTP/1.0" 200 -')
+///     >>> record.host, record["status"], record.bytes
+///     ('h', 200, None)
+///     >>> dict(record)["path"]
+///     '/a'
 #[pyclass(frozen, eq, hash, module = "nasalogs")]
 #[derive(PartialEq, Eq, Hash)]
 pub struct Record {
@@ -226,12 +237,25 @@ impl Record {
         self.layout.names.iter().map(String::as_str).chain(["keys", "raw_line", "to_dict"]).collect()
     }
 
-    /// The names of the columns; so `dict(record)` works.
+    /// The names of the columns, so that `dict(record)` works.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> nasalogs.parse_line(line, names="classic").keys()
+    ///     ['ip', 'timestamp', 'method', 'url', 'protocol', 'status_code', 'bytes']
     fn keys(&self) -> Vec<&str> {
         self.layout.names.iter().map(String::as_str).collect()
     }
 
     /// The columns and their values.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> record = nasalogs.parse_line(line, names="classic").to_dict()
+    ///     >>> record["url"], record["bytes"]
+    ///     ('/a?b', 0)
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
         for (index, key) in self.layout.keys.iter().enumerate() {
@@ -240,7 +264,7 @@ impl Record {
         Ok(all)
     }
 
-    /// The line, without its line end.
+    /// The line's bytes, without its line end.
     #[getter]
     fn raw_line<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.line)
@@ -251,7 +275,33 @@ impl Record {
     }
 }
 
-/// Reads one line.
+/// Parses one line.
+///
+/// Args:
+///     line: The line, as str or bytes, with or without its line end.
+///     format: As in `read`. "auto" looks at the line each time: name the format where speed counts.
+///     encoding: What becomes of bytes that are not UTF-8: "escape", "latin1" or "binary".
+///     names: "nasalogs" or "classic".
+///     rename: Other names for columns, as {"host": "client"}.
+///
+/// Returns:
+///     A Record: its columns are attributes and keys.
+///
+/// Raises:
+///     ParseError: The line is no row; `kind` says why.
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `line` is neither str nor bytes.
+///
+/// Example:
+///
+///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 6245'
+///     >>> record = nasalogs.parse_line(line)
+///     >>> record.path, record["query"], record.status
+///     ('/a', 'b', 200)
+///     >>> record.ts.isoformat()
+///     '1995-07-01T00:00:01-04:00'
+///     >>> nasalogs.parse_line(line, names="classic").url
+///     '/a?b'
 #[pyfunction]
 #[pyo3(signature = (line, *, format="auto", encoding="escape", names="nasalogs", rename=None))]
 pub fn parse_line(
