@@ -22,6 +22,14 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
+@pytest.fixture(scope="session")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that takes a while: 200,000 lines."""
+    found = tmp_path_factory.mktemp("big") / "big.log"
+    found.write_bytes(numbered(200_000))
+    return found
+
+
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

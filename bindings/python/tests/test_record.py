@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -64,11 +63,13 @@ def test_ts_is_in_the_offset_that_was_logged() -> None:
         assert (record.ts.utcoffset(), record.tz_offset) == (timedelta(minutes=minutes), minutes)
         assert record.ts.hour == 0
     # As far as times go.
-    for time in ("01/Jan/0001:00:00:00 +0000", "31/Dec/9999:23:59:59 +0000", "29/Feb/2000:23:59:59 -0100"):
-        assert nasalogs.parse_line(TEXT.replace(TIME, time)).ts.strftime("%d/%b/%Y:%H:%M:%S").lstrip("0") in (
-            time[:-6].lstrip("0"),
-            time[:-6].lstrip("0").replace("/0001", "/1"),
-        )
+    for logged, iso in (
+        ("01/Jan/0001:00:00:00 +0000", "0001-01-01T00:00:00+00:00"),
+        ("31/Dec/9999:23:59:59 +0000", "9999-12-31T23:59:59+00:00"),
+        ("29/Feb/2000:23:59:59 -0100", "2000-02-29T23:59:59-01:00"),
+        ("31/Dec/1969:23:59:59 +0000", "1969-12-31T23:59:59+00:00"),
+    ):
+        assert nasalogs.parse_line(TEXT.replace(TIME, logged)).ts.isoformat() == iso
     leap = nasalogs.parse_line(TEXT.replace(TIME, "30/Jun/1995:23:59:60 +0000"))
     assert leap.ts.isoformat() == "1995-07-01T00:00:00+00:00"
 
@@ -187,8 +188,6 @@ def test_a_match_statement() -> None:
             pass
         case _:
             pytest.fail("it does not match")
-    # It is no mapping by registration, but it can be made one.
-    assert not isinstance(nasalogs.parse_line(GOOD), Mapping) or True
 
 
 @pytest.mark.parametrize("line", BAD)
