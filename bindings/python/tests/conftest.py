@@ -1,0 +1,100 @@
+"""Fixtures: logs on the disk, Python in a process of its own, the command line, and genuine logs where there are any."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sample import numbered
+
+# How long a process may take that should be done in a moment: it is killed after that, and the test fails.
+PATIENCE = 120
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A log of 100 lines."""
+    found = tmp_path / "access.log"
+    found.write_bytes(numbered(100))
+    return found
+
+
+@pytest.fixture(scope="session")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that takes a while: 200,000 lines."""
+    found = tmp_path_factory.mktemp("big") / "big.log"
+    found.write_bytes(numbered(200_000))
+    return found
+
+
+Python = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Python:
+    """Run a piece of Python, or with `flags` something else, in a process of its own."""
+
+    def run(
+        code: str,
+        *arguments: str | Path,
+        flags: tuple[str, ...] = (),
+        check: bool = True,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-W", "ignore::RuntimeWarning", *flags, "-c", code, *map(str, arguments)]
+        options = {"stdin": subprocess.DEVNULL, "cwd": tmp_path} | options
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+            env={**os.environ, **(environment or {})},
+            **options,
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """Run the command line of the package."""
+
+    def run(*arguments: str | Path, check: bool = True, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        words = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "nasalogs", *map(str, arguments)]
+        options = ({} if "input" in options else {"stdin": subprocess.DEVNULL}) | options
+        done = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE, **options)
+        assert not check or done.returncode == 0, done.stderr.decode()
+        return done
+
+    return run
+
+
+def repository() -> Path:
+    """The root of the repository."""
+    return Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="session")
+def genuine() -> Callable[[str], Path]:
+    """Find a genuine log, or skip the test."""
+    folder = Path(os.environ.get("NASALOGS_DATA") or repository().parent / "shared" / "data")
+
+    def find(name: str) -> Path:
+        found = folder / name
+        if not found.exists():
+            if os.environ.get("NASALOGS_NO_SKIPS") == "1":
+                pytest.fail(f"no genuine log at {found}, and NASALOGS_NO_SKIPS is set")
+            pytest.skip(f"no genuine log at {found}")
+        return found
+
+    return find
