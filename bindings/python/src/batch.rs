@@ -72,7 +72,7 @@ impl RecordBatch {
     /// The columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema::new(self.batch.schema(), None)
+        Schema::new(self.batch.schema(), None, &nasalogs::Naming::default())
     }
 
     /// The lines that are no rows, of a batch that `parse` gave; else empty.

@@ -11,7 +11,7 @@ use nasalogs_cli::summary::Written;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::choice::{max_rejects, names, pairs, raise};
+use crate::choice::{Count, max_rejects, names, pairs, raise};
 use crate::error::{exception, rejected};
 use crate::input::{Inputs, path};
 use crate::signal;
@@ -57,8 +57,10 @@ use crate::summary::Summary;
 #[pyo3(signature = (
     source, output, *, format="auto", to=None, partition_by=None, partition_tz="utc", compression=None, columns=None,
     names="nasalogs", rename=None, extras=None, encoding="escape", csv_safe=false, rejects=None, strict=false,
-    max_rejects=None, jobs=0, overwrite=false, append=false
-))]
+    max_rejects=None, jobs=Count(0), overwrite=false, append=false
+), text_signature = "(source, output, *, format='auto', to=None, partition_by=None, partition_tz='utc', \
+compression=None, columns=None, names='nasalogs', rename=None, extras=None, encoding='escape', csv_safe=False, \
+rejects=None, strict=False, max_rejects=None, jobs=0, overwrite=False, append=False)")]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn convert(
     py: Python<'_>,
@@ -78,7 +80,7 @@ pub fn convert(
     rejects: Option<&Bound<'_, PyAny>>,
     strict: bool,
     max_rejects: Option<&Bound<'_, PyAny>>,
-    jobs: usize,
+    jobs: Count,
     overwrite: bool,
     append: bool,
 ) -> PyResult<Summary> {
@@ -109,7 +111,7 @@ pub fn convert(
         rejects: rejects.map(|rejects| path(rejects).map(PathBuf::from)).transpose()?,
         strict,
         max_rejects: Some(self::max_rejects(max_rejects)?),
-        jobs: NonZeroUsize::new(jobs),
+        jobs: NonZeroUsize::new(jobs.0),
         overwrite,
         append,
         quiet: true,

@@ -1,6 +1,6 @@
 //! Which format a log is in.
 
-use nasalogs::{Error, ErrorKind, LogFormat, ParseOptions, ReaderBuilder, Result};
+use nasalogs::{Error, ErrorKind, LogFormat, Naming, ParseOptions, ReaderBuilder, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -63,7 +63,7 @@ impl Detection {
     #[getter]
     fn schema(&self, py: Python<'_>) -> PyResult<Schema> {
         let options = ParseOptions::new().with_strings(nasalogs::StringType::Utf8);
-        Ok(Schema::new(raise(py, options.schema(&self.0.format))?, Some(&self.0.format)))
+        Ok(Schema::new(raise(py, options.schema(&self.0.format))?, Some(&self.0.format), &Naming::default()))
     }
 
     fn __str__(&self) -> String {

@@ -7,11 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nasalogs::field::time::{self, Instant};
 use nasalogs::generate::{GenerateOptions, Generator, Outcome};
 use nasalogs::sink::AtomicFile;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::choice::raise;
+use crate::choice::{Count, raise};
 use crate::input::path;
 use crate::signal;
 
@@ -47,13 +47,17 @@ impl Traffic {
         Ok((!block.as_bytes().is_empty()).then_some(block))
     }
 
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("<nasalogs.Traffic lines={}>", py.detach(|| self.generator().tally().lines))
+    }
+
     /// The next `size` bytes; all that are left where it is negative or missing.
     ///
     /// Example:
     ///
     ///     >>> nasalogs.generate(1).read(13)
     ///     b'161.243.56.77'
-    #[pyo3(signature = (size=-1, /))]
+    #[pyo3(signature = (size=-1, /), text_signature = "($self, size=-1, /)")]
     fn read<'py>(&self, py: Python<'py>, size: isize) -> PyResult<Bound<'py, PyBytes>> {
         let block = py.detach(|| {
             let mut block = Vec::new();
@@ -143,18 +147,18 @@ impl Traffic {
 ///     >>> nasalogs.read(traffic).to_pyarrow().num_rows > 9_900
 ///     True
 #[pyfunction]
-#[pyo3(signature = (lines=1_000_000, *, seed=0, format="common", start=None, oddities=0.0))]
+#[pyo3(signature = (lines=Count(1_000_000), *, seed=Count(0), format="common", start=None, oddities=0.0), text_signature = "(lines=1000000, *, seed=0, format='common', start=None, oddities=0.0)")]
 pub fn generate(
     py: Python<'_>,
-    lines: u64,
-    seed: u64,
+    lines: Count,
+    seed: Count,
     format: &str,
     start: Option<&Bound<'_, PyAny>>,
     oddities: f64,
 ) -> PyResult<Traffic> {
     let mut options = GenerateOptions::new()
-        .with_lines(lines)
-        .with_seed(seed)
+        .with_lines(lines.0 as u64)
+        .with_seed(seed.0 as u64)
         .with_traffic(raise(py, format.parse())?)
         .with_oddities(oddities);
     if let Some(start) = start {
@@ -169,7 +173,11 @@ pub fn generate(
 fn instant(start: &Bound<'_, PyAny>) -> PyResult<Instant> {
     let text: String = match start.call_method1("isoformat", ("T", "seconds")) {
         Ok(text) => text.extract()?,
-        Err(_) => start.extract()?,
+        Err(_) => start.extract().map_err(|_| {
+            PyTypeError::new_err(
+                "start is a datetime with a timezone, or a text such as 1995-07-01T00:00:01-04:00",
+            )
+        })?,
     };
     let read = time::iso(text.as_bytes()).or_else(|| time::clf(text.as_bytes()));
     read.ok_or_else(|| {

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMapping, PyString};
 
 use crate::batch::RecordBatch;
-use crate::choice::{Choices, OnReject, Passed, names, pairs, raise};
+use crate::choice::{Choices, Count, OnReject, Passed, names, pairs, raise};
 use crate::error::{exception, rejected};
 
 /// The bytes of a line: text as UTF-8, where a lone surrogate stands for the byte that it was made from.
@@ -97,8 +97,9 @@ fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 #[pyfunction]
 #[pyo3(signature = (
     lines, *, format="auto", columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None,
-    on_reject=None, max_line=None
-))]
+    on_reject=OnReject::Collect, max_line=None
+), text_signature = "(lines, *, format='auto', columns=None, extras=None, encoding='escape', strings='utf8', \
+names='nasalogs', rename=None, on_reject='collect', max_line=None)")]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn parse(
     py: Python<'_>,
@@ -110,8 +111,8 @@ pub fn parse(
     strings: &str,
     names: &str,
     rename: Option<&Bound<'_, PyAny>>,
-    on_reject: Option<&Bound<'_, PyAny>>,
-    max_line: Option<usize>,
+    on_reject: OnReject,
+    max_line: Option<Count>,
 ) -> PyResult<RecordBatch> {
     let passed = Passed {
         format,
@@ -125,7 +126,6 @@ pub fn parse(
         batch_bytes: None,
     };
     let choices = passed.choices(py)?;
-    let on_reject = on_reject.map_or(Ok(OnReject::Collect), OnReject::new)?;
     let text = gather(lines)?;
     let (batch, rejects) = raise(py, py.detach(|| decode(&text, choices)))?;
     let kept = match on_reject {

@@ -9,7 +9,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList};
 
 use crate::batch::{self, RecordBatch};
 use crate::capsule;
-use crate::choice::{OnReject, Passed, max_rejects, names, pairs, raise};
+use crate::choice::{Count, OnReject, Passed, max_rejects, names, pairs, raise};
 use crate::input::Inputs;
 use crate::pass::{Log, Pass, Run};
 use crate::reject::Reject;
@@ -50,7 +50,7 @@ impl Reader {
     /// The columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema::new(Arc::clone(&self.schema), self.log.format())
+        Schema::new(Arc::clone(&self.schema), self.log.format(), self.log.naming())
     }
 
     /// The format: its name, or the format string; of several, the one with the most columns.
@@ -231,7 +231,7 @@ impl Batches {
     /// The columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema::new(Arc::clone(self.pass.schema()), self.log.format())
+        Schema::new(Arc::clone(self.pass.schema()), self.log.format(), self.log.naming())
     }
 
     fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
@@ -296,8 +296,10 @@ impl Batches {
 #[pyfunction]
 #[pyo3(signature = (
     source, *, format="auto", columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None,
-    on_reject=None, max_rejects=None, strict=false, max_line=None, batch_bytes=None, jobs=0
-))]
+    on_reject=OnReject::Count, max_rejects=None, strict=false, max_line=None, batch_bytes=None, jobs=Count(0)
+), text_signature = "(source, *, format='auto', columns=None, extras=None, encoding='escape', strings='utf8', \
+names='nasalogs', rename=None, on_reject='count', max_rejects=None, strict=False, max_line=None, batch_bytes=None, \
+jobs=0)")]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn read(
     py: Python<'_>,
@@ -309,12 +311,12 @@ pub fn read(
     strings: &str,
     names: &str,
     rename: Option<&Bound<'_, PyAny>>,
-    on_reject: Option<&Bound<'_, PyAny>>,
+    on_reject: OnReject,
     max_rejects: Option<&Bound<'_, PyAny>>,
     strict: bool,
-    max_line: Option<usize>,
-    batch_bytes: Option<usize>,
-    jobs: usize,
+    max_line: Option<Count>,
+    batch_bytes: Option<Count>,
+    jobs: Count,
 ) -> PyResult<Reader> {
     let passed = Passed {
         format,
@@ -328,12 +330,7 @@ pub fn read(
         batch_bytes,
     };
     let choices = passed.choices(py)?;
-    let run = Run {
-        jobs,
-        on_reject: on_reject.map_or(Ok(OnReject::Count), OnReject::new)?,
-        max_rejects: self::max_rejects(max_rejects)?,
-        strict,
-    };
+    let run = Run { jobs: jobs.0, on_reject, max_rejects: self::max_rejects(max_rejects)?, strict };
     let inputs = Inputs::new(source)?;
     let log = Arc::new(raise(py, py.detach(|| Log::open(inputs, choices, run)))?);
     Ok(Reader { strings: log.strings(), schema: Arc::clone(log.schema()), log })

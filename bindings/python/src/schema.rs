@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use nasalogs::LogFormat;
-use nasalogs::schema::EXTRA;
+use nasalogs::{LogFormat, Naming};
 use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyInt, PyIterator};
@@ -61,12 +60,8 @@ pub struct Schema {
 
 impl Schema {
     /// A schema, with the meanings that a format has for its columns.
-    pub fn new(schema: SchemaRef, format: Option<&LogFormat>) -> Self {
-        let doc = |name: &str| {
-            let extra = EXTRA;
-            let mut known = format.into_iter().flat_map(LogFormat::columns).chain(&extra);
-            known.find(|column| column.name == name).map(|column| column.doc.to_string())
-        };
+    pub fn new(schema: SchemaRef, format: Option<&LogFormat>, naming: &Naming) -> Self {
+        let doc = |name: &str| naming.doc(name, format);
         let fields = schema
             .fields()
             .iter()
@@ -200,5 +195,5 @@ pub fn schema(
     let choices = passed.choices(py)?;
     let schema = raise(py, choices.options.schema(&of))?;
     let named = raise(py, choices.naming.bind(&schema))?;
-    Ok(Schema::new(Arc::clone(&named.schema()), Some(&of)))
+    Ok(Schema::new(Arc::clone(&named.schema()), Some(&of), &choices.naming))
 }
