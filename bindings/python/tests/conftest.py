@@ -1,14 +1,13 @@
-"""Fixtures: logs on the disk, Python in a process of its own, the command line, and genuine logs where there are any."""
+"""Fixtures: logs on the disk, Python and the command line in processes of their own, and genuine logs."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sample import numbered
+from sample import Whatever, numbered
 
 # How long a process may take that should be done in a moment: it is killed after that, and the test fails.
 PATIENCE = 120
@@ -43,7 +42,7 @@ def python(tmp_path: Path) -> Python:
         flags: tuple[str, ...] = (),
         check: bool = True,
         environment: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Whatever,
     ) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-W", "ignore::RuntimeWarning", *flags, "-c", code, *map(str, arguments)]
         options = {"stdin": subprocess.DEVNULL, "cwd": tmp_path} | options
@@ -69,7 +68,9 @@ Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 def command() -> Command:
     """Run the command line of the package."""
 
-    def run(*arguments: str | Path, check: bool = True, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        *arguments: str | Path, check: bool = True, **options: Whatever
+    ) -> subprocess.CompletedProcess[bytes]:
         words = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "nasalogs", *map(str, arguments)]
         options = ({} if "input" in options else {"stdin": subprocess.DEVNULL}) | options
         done = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE, **options)

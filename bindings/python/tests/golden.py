@@ -1,10 +1,9 @@
-"""The golden corpus, `tests/corpus/` of the repository, whose README says how to read it: what a line must give."""
+"""The golden corpus, `tests/corpus/` of the repository (its README says how to read it)."""
 
 import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from conftest import repository

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
+# What may be passed by mistake, too.
+Whatever: TypeAlias = Any
 
 COMMON: Final = [
     "host", "ident", "authuser", "ts", "tz_offset", "method", "path", "query", "protocol", "status", "bytes",

@@ -64,7 +64,9 @@ def of_relation(relation: duckdb.DuckDBPyRelation) -> list[Row]:
     columns = relation.columns
     times = [name for name, kind in zip(columns, relation.types, strict=True) if "TIME" in str(kind)]
     if times:
-        relation = relation.project("* REPLACE (" + ", ".join(f"epoch_ms({it}) AS {it}" for it in times) + ")")
+        relation = relation.project(
+            "* REPLACE (" + ", ".join(f"epoch_ms({it}) AS {it}" for it in times) + ")"
+        )
     rows = [dict(zip(columns, row, strict=True)) for row in relation.fetchall()]
     for row in rows:
         row |= {name: instant(row[name]) for name in times}

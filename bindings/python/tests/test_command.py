@@ -12,6 +12,7 @@ import nasalogs.__main__
 import pyarrow.parquet as pq
 import pytest
 from conftest import PATIENCE, Command
+from nasalogs._core import command_line
 from sample import BAD, GOOD, log, numbered
 
 
@@ -71,7 +72,9 @@ def test_rejected_lines(command: Command, tmp_path: Path) -> None:
     assert command("convert", path, "-o", tmp_path / "a.csv").returncode == 0
     assert command("convert", path, "-o", tmp_path / "b.csv", "--strict", check=False).returncode == 1
     assert (tmp_path / "b.csv").exists()
-    assert command("convert", path, "-o", tmp_path / "c.csv", "--max-rejects", "0", check=False).returncode == 1
+    assert (
+        command("convert", path, "-o", tmp_path / "c.csv", "--max-rejects", "0", check=False).returncode == 1
+    )
     assert not (tmp_path / "c.csv").exists()
 
 
@@ -117,8 +120,6 @@ def test_an_interrupted_run(number: signal.Signals, tmp_path: Path) -> None:
 
 def test_in_a_process_of_ones_own(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Arguments that are no good give an exit code, and end no process."""
-    from nasalogs._core import command_line
-
     assert command_line(["nasalogs", "--nope"]) == 2
     assert "--nope" in capfd.readouterr().err
     with pytest.raises(TypeError):

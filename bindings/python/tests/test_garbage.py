@@ -12,7 +12,7 @@ import nasalogs
 import numpy as np
 import pyarrow as pa
 import pytest
-from sample import GOOD, log, numbered, numbers, paths
+from sample import GOOD, Whatever, log, numbered, numbers, paths
 
 LOG = numbered(100)
 EXPECTED = "expected a path, a pattern, bytes, a binary file object"
@@ -83,10 +83,11 @@ class Odd:
     """A file object that gives one log, and then something else."""
 
     def __init__(self, then: Callable[[], Any]) -> None:
+        """Of what `then` gives."""
         self.then = then
         self.first = True
 
-    def read(self, _: int) -> Any:
+    def read(self, _: int) -> Whatever:
         """First the log."""
         if self.first:
             self.first = False
@@ -272,7 +273,7 @@ def test_a_file_that_changes_its_format_between_two_readings(path: Path) -> None
     path.write_bytes(log(*[b"x.example:80 " + GOOD + b' "r" "a"'] * 3))
     # What was promised as one schema is not given as another.
     for take in (nasalogs.Reader.to_pyarrow, pa.table):
-        with pytest.raises(ValueError, match="(?i)schema|format|changed|External"):
+        with pytest.raises(ValueError, match=r"(?i)schema|format|changed|External"):
             take(reader)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import nasalogs
 import pytest
 from conftest import Command
+from sample import Whatever
 
 
 def test_blocks() -> None:
@@ -86,12 +87,15 @@ def test_is_a_source(tmp_path: Path) -> None:
     ("start", "first"),
     [
         (datetime(2020, 2, 29, 12, tzinfo=UTC), "2020-02-29T12:00:00+00:00"),
-        (datetime(2020, 2, 29, 12, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=5.5))), "2020-02-29T12:00:00+05:30"),
+        (
+            datetime(2020, 2, 29, 12, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=5.5))),
+            "2020-02-29T12:00:00+05:30",
+        ),
         ("2020-02-29T12:00:00-03:00", "2020-02-29T12:00:00-03:00"),
         ("29/Feb/2020:12:00:00 -0300", "2020-02-29T12:00:00-03:00"),
     ],
 )
-def test_start(start: Any, first: str) -> None:
+def test_start(start: Whatever, first: str) -> None:
     line = nasalogs.generate(10, start=start).read().splitlines()[0]
     assert nasalogs.parse_line(line).ts.isoformat() == first
 
@@ -125,5 +129,7 @@ def test_no_lines() -> None:
 
 def test_equals_the_command_line(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out.log"
-    command("generate", "--lines", "2000", "--seed", "9", "--format", "combined", "--oddities", "10%", "-o", out)
+    command(
+        "generate", "--lines", "2000", "--seed", "9", "--format", "combined", "--oddities", "10%", "-o", out
+    )
     assert nasalogs.generate(2000, seed=9, format="combined", oddities=0.1).read() == out.read_bytes()

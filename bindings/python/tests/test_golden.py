@@ -146,9 +146,7 @@ GENUINE = {
 
 
 @pytest.mark.parametrize("name", GENUINE)
-def test_genuine_logs(
-    name: str, genuine: Callable[[str], Path], tmp_path: Path, command: Command
-) -> None:
+def test_genuine_logs(name: str, genuine: Callable[[str], Path], tmp_path: Path, command: Command) -> None:
     log = genuine(name)
     form, rows, rejected = GENUINE[name]
     reader = nasalogs.read(log, extras=EXTRAS, on_reject="collect")

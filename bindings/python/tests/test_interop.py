@@ -90,7 +90,9 @@ def test_pyarrow_can_work_with_it() -> None:
     assert table.take([2, 0])["host"].to_pylist() == [table["host"][2].as_py(), table["host"][0].as_py()]
     assert pc.unique(table["host"]).to_pylist() == list(dict.fromkeys(table["host"].to_pylist()))
     assert table["host"].dictionary_encode().to_pylist() == table["host"].to_pylist()
-    scanned = ds.dataset([pa.record_batch(batch) for batch in reader]).to_table(filter=pc.field("status") == 200)
+    scanned = ds.dataset([pa.record_batch(batch) for batch in reader]).to_table(
+        filter=pc.field("status") == 200
+    )
     assert set(scanned["status"].to_pylist()) == {200}
 
 
@@ -109,7 +111,9 @@ def test_duckdb_reads_it_anew_each_time() -> None:
         connection.register("log", reader)
         assert connection.sql("SELECT count(DISTINCT path) FROM log").fetchall() == [(1000,)]
         connection.sql("CREATE TABLE copied AS SELECT * FROM log")
-    assert duckdb.sql("SELECT max(ts) = TIMESTAMPTZ '1995-07-01 04:00:01+00' FROM reader").fetchall() == [(True,)]
+    assert duckdb.sql("SELECT max(ts) = TIMESTAMPTZ '1995-07-01 04:00:01+00' FROM reader").fetchall() == [
+        (True,)
+    ]
 
 
 def test_a_consumer_that_stops_early() -> None:
@@ -218,7 +222,12 @@ def test_capsules() -> None:
 
 def test_errors_come_through() -> None:
     reader = nasalogs.read(log(GOOD, b"bad"), on_reject="raise")
-    for take in (pa.table, pl.DataFrame, lambda it: duckdb.sql("SELECT * FROM it").fetchall(), pd.DataFrame.from_arrow):
+    for take in (
+        pa.table,
+        pl.DataFrame,
+        lambda it: duckdb.sql("SELECT * FROM it").fetchall(),
+        pd.DataFrame.from_arrow,
+    ):
         with pytest.raises(Exception, match="missing_field"):
             take(reader)
     for take in (nasalogs.Reader.to_pyarrow, nasalogs.Reader.to_pandas, nasalogs.Reader.to_polars):

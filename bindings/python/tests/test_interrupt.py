@@ -31,7 +31,7 @@ try:
     try:
         {call}
     except Exception as error:
-        # Foreign readers of streams make an error of their own of it; the interrupt comes as soon as Python runs again.
+        # Foreign readers of streams make an error of it; the interrupt comes as soon as Python runs again.
         for _ in range(1000):
             time.sleep(0.001)
         print("lost:", error)
@@ -86,7 +86,13 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize(
     "options",
-    ['to="parquet"', 'to="csv"', 'to="ndjson", rejects=folder + "/rejects"', 'partition_by="dt"', 'to="arrow", jobs=1'],
+    [
+        'to="parquet"',
+        'to="csv"',
+        'to="ndjson", rejects=folder + "/rejects"',
+        'partition_by="dt"',
+        'to="arrow", jobs=1',
+    ],
 )
 def test_while_converting(options: str, big: Path, tmp_path: Path, python: Python) -> None:
     folder = tmp_path / "folder"

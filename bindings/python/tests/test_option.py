@@ -5,7 +5,21 @@ from typing import Any
 import nasalogs
 import pyarrow as pa
 import pytest
-from sample import AGENT, BAD, CLASSIC, COMBINED, COMMON, FIRST_BAD, GOOD, GOOD_ROW, INSTANT, OPTIONAL, log, numbered
+from sample import (
+    AGENT,
+    BAD,
+    CLASSIC,
+    COMBINED,
+    COMMON,
+    FIRST_BAD,
+    GOOD,
+    GOOD_ROW,
+    INSTANT,
+    OPTIONAL,
+    Whatever,
+    log,
+    numbered,
+)
 
 MIXED = log(GOOD, *BAD, GOOD)
 
@@ -18,7 +32,7 @@ MIXED = log(GOOD, *BAD, GOOD)
         ("vhost_common", b"www.example:443 " + GOOD, ["vhost", "vhost_port", *COMMON], {"vhost_port": 443}),
         ("vhost_combined", b"www.example " + AGENT, ["vhost", "vhost_port", *COMBINED], {"vhost_port": None}),
         ("nginx_main", AGENT + b' "192.0.2.9"', [*COMBINED, "x_forwarded_for"], {"x_forwarded_for": "192.0.2.9"}),
-        ("%h %l %u %t \"%r\" %>s %b %D", GOOD + b" 1234", [*COMMON, "duration_us"], {"duration_us": 1234}),
+        ('%h %l %u %t "%r" %>s %b %D', GOOD + b" 1234", [*COMMON, "duration_us"], {"duration_us": 1234}),
         ('"%h %>s \\"%{X-Id}i\\""', b'h 200 "a b"', ["host", "status", "x_id"], {"x_id": "a b"}),
         (
             '$remote_addr [$time_iso8601] "$request" $request_time $upstream_response_time',
@@ -111,15 +125,21 @@ def test_names_and_rename() -> None:
         }
     ]
     reader = nasalogs.read(log(GOOD), rename={"host": "client", "ts": "at"})
-    assert reader.schema.names == ["client" if name == "host" else "at" if name == "ts" else name for name in COMMON]
+    assert reader.schema.names == [
+        "client" if name == "host" else "at" if name == "ts" else name for name in COMMON
+    ]
     assert reader.to_pylist()[0]["client"] == "h.example"
-    reader = nasalogs.read(log(GOOD), names="classic", rename={"ip": "client"}, columns=["url", "ip"], extras=["line"])
+    reader = nasalogs.read(
+        log(GOOD), names="classic", rename={"ip": "client"}, columns=["url", "ip"], extras=["line"]
+    )
     assert reader.to_pylist() == [{"url": "/a?b=c", "client": "h.example", "line": 1}]
     assert pa.table(reader).to_pylist() == reader.to_pylist()
 
 
 def test_two_names_are_swapped() -> None:
-    (row,) = nasalogs.read(log(GOOD), rename={"host": "path", "path": "host"}, columns=["host", "path"]).to_pylist()
+    (row,) = nasalogs.read(
+        log(GOOD), rename={"host": "path", "path": "host"}, columns=["host", "path"]
+    ).to_pylist()
     assert row == {"path": "h.example", "host": "/a"}
 
 
@@ -167,20 +187,22 @@ HUNDRED = numbered(98) + log(b"bad", b"bad")
 
 
 @pytest.mark.parametrize("stood", [None, 2, 100, "2", 0.02, 1.0, "2%", "2.0 %", "100%"])
-def test_max_rejects_that_stand(stood: Any) -> None:
+def test_max_rejects_that_stand(stood: Whatever) -> None:
     reader = nasalogs.read(HUNDRED, max_rejects=stood)
     assert (reader.to_pyarrow().num_rows, reader.summary.rejected) == (98, 2)
 
 
 @pytest.mark.parametrize("stood", [0, 1, "0", "1", 0.0, 0.0199, "0%", "1.9%"])
-def test_max_rejects_that_do_not(stood: Any) -> None:
+def test_max_rejects_that_do_not(stood: Whatever) -> None:
     with pytest.raises(nasalogs.ParseError, match="of 100 lines were rejected") as caught:
         nasalogs.read(HUNDRED, max_rejects=stood).to_pyarrow()
     assert caught.value.kind == "too_many_rejects"
 
 
-@pytest.mark.parametrize("stood", [True, -1, -0.1, 1.1, float("nan"), "", "x", "1.5", "-1", "101%", "%", [1], b"1", 1 << 70])
-def test_max_rejects_that_are_none(stood: Any) -> None:
+@pytest.mark.parametrize(
+    "stood", [True, -1, -0.1, 1.1, float("nan"), "", "x", "1.5", "-1", "101%", "%", [1], b"1", 1 << 70]
+)
+def test_max_rejects_that_are_none(stood: Whatever) -> None:
     with pytest.raises(ValueError, match="max_rejects is a number of lines"):
         nasalogs.read(HUNDRED, max_rejects=stood)
 

@@ -173,7 +173,13 @@ def test_parse_is_parse_line_line_by_line(lines: list[bytes], form: str, encodin
 
 
 @MANY
-@given(st.one_of(made.ANYTHING, st.text(max_size=100), st.binary().map(lambda it: it.decode("utf-8", "surrogateescape"))))
+@given(
+    st.one_of(
+        made.ANYTHING,
+        st.text(max_size=100),
+        st.binary().map(lambda it: it.decode("utf-8", "surrogateescape")),
+    )
+)
 def test_parse_line_raises_what_is_documented(line: str | bytes) -> None:
     try:
         record = nasalogs.parse_line(line)

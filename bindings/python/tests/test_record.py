@@ -7,7 +7,7 @@ from typing import Any
 
 import nasalogs
 import pytest
-from sample import AGENT, BAD, CLASSIC, COMBINED, COMMON, GOOD, GOOD_ROW, INSTANT, TIME, ZONE
+from sample import AGENT, BAD, CLASSIC, COMBINED, COMMON, GOOD, GOOD_ROW, INSTANT, TIME, ZONE, Whatever
 
 TEXT = GOOD.decode()
 
@@ -17,7 +17,7 @@ TEXT = GOOD.decode()
     [GOOD, TEXT, GOOD + b"\n", TEXT + "\r\n", GOOD + b"\r", bytearray(GOOD), memoryview(GOOD)],
     ids=lambda line: repr(line)[-12:],
 )
-def test_a_line_of_any_kind(line: Any) -> None:
+def test_a_line_of_any_kind(line: Whatever) -> None:
     record = nasalogs.parse_line(line)
     assert record.to_dict() == GOOD_ROW
     assert record.raw_line == GOOD
@@ -90,7 +90,9 @@ def test_formats() -> None:
     # A column that bears the name of a method is to be had by its key.
     record = nasalogs.parse_line("h 1", format="%h %{keys}i")
     assert record["keys"] == "1"
-    assert nasalogs.parse_line("804571201.250 -", format="$msec $status").ts == INSTANT.replace(microsecond=250_000)
+    assert nasalogs.parse_line("804571201.250 -", format="$msec $status").ts == INSTANT.replace(
+        microsecond=250_000
+    )
     with pytest.raises(ValueError, match="no format"):
         nasalogs.parse_line(GOOD, format="nope")
 
@@ -141,7 +143,12 @@ def test_names() -> None:
 
 
 def test_classic_times_are_as_they_were_logged() -> None:
-    for time in (TIME, "01/Jul/1995:00:00:01 -0000", "30/Jun/1995:23:59:60 +0000", "30/Jun/1995:12:00:60 -0000"):
+    for time in (
+        TIME,
+        "01/Jul/1995:00:00:01 -0000",
+        "30/Jun/1995:23:59:60 +0000",
+        "30/Jun/1995:12:00:60 -0000",
+    ):
         line = TEXT.replace(TIME, time)
         assert nasalogs.parse_line(line, names="classic").timestamp == time
         assert nasalogs.parse(line, names="classic").column("timestamp") == [time]
@@ -212,7 +219,7 @@ def test_blank_and_several_lines() -> None:
 
 
 @pytest.mark.parametrize("line", [None, 5, 1.5, [GOOD], object()])
-def test_what_is_no_line(line: Any) -> None:
+def test_what_is_no_line(line: Whatever) -> None:
     with pytest.raises(TypeError, match="a line is str or bytes"):
         nasalogs.parse_line(line)
 

@@ -26,9 +26,11 @@ class PathLike:
     """What has a path, in the form that it was made with."""
 
     def __init__(self, path: str | bytes) -> None:
+        """Of a path."""
         self.path = path
 
     def __fspath__(self) -> str | bytes:
+        """Give the path."""
         return self.path
 
 
@@ -36,6 +38,7 @@ class Reading:
     """A file object with nothing but `read`, which gives a little at a time."""
 
     def __init__(self, content: bytes, most: int = 1 << 30) -> None:
+        """Of some content."""
         self.file = io.BytesIO(content)
         self.most = most
 
@@ -86,7 +89,10 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], bool]] = {
     "read of compressed bytes": (lambda _: Reading(gzip.compress(LOG), 3), False),
     "generator": (lambda _: (piece for piece in pieces(LOG, 13)), False),
     "generator of buffers": (lambda _: (bytearray(piece) for piece in pieces(LOG, 13)), False),
-    "generator with empty pieces": (lambda _: (part for one in pieces(LOG, 99) for part in (b"", one)), False),
+    "generator with empty pieces": (
+        lambda _: (part for one in pieces(LOG, 99) for part in (b"", one)),
+        False,
+    ),
     "generator of compressed bytes": (lambda _: iter(pieces(gzip.compress(LOG), 3)), False),
     "dict keys": (lambda _: dict.fromkeys(LOG.splitlines(keepends=True)).keys(), False),
     "gzip in memory": (lambda _: gzip.compress(LOG), True),
