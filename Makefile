@@ -1,13 +1,16 @@
 # Each target is a line or two; what takes more is a script beside what it works on.
 CARGO ?= cargo
 
-.PHONY: demo test bench fuzz lint docs
+.PHONY: demo test wheel bench fuzz lint docs
 
 demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
 	@CARGO="$(CARGO)" tests/demo.sh
 
 test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_NO_SKIPS=1 makes that a failure)
 	@CARGO="$(CARGO)" tests/all.sh
+
+wheel: ## The Python package for this platform, and its source distribution, in target/wheels
+	@bindings/python/wheel.sh
 
 bench: ## Criterion, then the same file read by other tools
 	$(CARGO) bench -p nasalogs-benches

@@ -203,7 +203,8 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn logged_time(&self) -> Option<&'a [u8]> {
         let mut fields = self.format.fields().zip(&self.spans);
-        let is_time = |field: &Field| field.columns.first().is_some_and(|column| column.name == schema::TS.name);
+        let is_time =
+            |field: &Field| field.columns.first().is_some_and(|column| column.name == schema::TS.name);
         let (_, span) = fields.find(|(field, _)| is_time(field))?;
         Some(&self.line[span.start as usize..span.end as usize])
     }

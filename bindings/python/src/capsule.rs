@@ -18,7 +18,6 @@ use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::choice::raise;
 use crate::pass::{Log, Pass};
-use crate::signal;
 
 const SCHEMA: &CStr = c"arrow_schema";
 const ARRAY: &CStr = c"arrow_array";
@@ -100,7 +99,9 @@ fn imported(capsule: &Bound<'_, PyCapsule>) -> PyResult<Schema> {
 fn layout(schema: &Schema) -> Option<StringType> {
     schema.fields().iter().find_map(|field| match field.data_type() {
         DataType::Utf8View | DataType::BinaryView => Some(StringType::View),
-        DataType::Utf8 | DataType::Binary | DataType::LargeUtf8 | DataType::LargeBinary => Some(StringType::Utf8),
+        DataType::Utf8 | DataType::Binary | DataType::LargeUtf8 | DataType::LargeBinary => {
+            Some(StringType::Utf8)
+        }
         _ => None,
     })
 }
@@ -139,7 +140,8 @@ impl Cast {
             return Ok(batch.clone());
         }
         let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        let columns =
+            columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
     }
 }
@@ -157,9 +159,13 @@ impl Stream {
     fn advance(&mut self) -> nasalogs::Result<Option<RecordBatch>> {
         let pass = match &self.pass {
             Some(pass) => pass,
-            None => self.pass.insert(self.log.begin(self.strings)?),
+            None => {
+                let pass = self.pass.insert(self.log.begin(self.strings)?);
+                pass.go_abroad();
+                pass
+            }
         };
-        match pass.next(signal::check_for_others)? {
+        match pass.next()? {
             Some(batch) => Ok(Some(self.cast.apply(&batch)?)),
             None => Ok(None),
         }

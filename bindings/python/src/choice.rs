@@ -1,6 +1,8 @@
 //! What a caller can choose, from keyword arguments.
 
-use nasalogs::{Encoding, Extras, LogFormat, MaxRejects, Names, Naming, ParseOptions, Reject, Result, StringType};
+use nasalogs::{
+    Encoding, Extras, LogFormat, MaxRejects, Names, Naming, ParseOptions, Reject, Result, StringType,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
@@ -72,9 +74,9 @@ impl Passed<'_> {
 /// The pairs of a mapping, in its order.
 pub fn pairs(rename: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<(String, String)>>> {
     let Some(rename) = rename else { return Ok(None) };
-    let items = rename.call_method0("items").map_err(|_| {
-        PyTypeError::new_err("rename has to be a mapping, such as {\"host\": \"client\"}")
-    })?;
+    let items = rename
+        .call_method0("items")
+        .map_err(|_| PyTypeError::new_err("rename has to be a mapping, such as {\"host\": \"client\"}"))?;
     items.try_iter()?.map(|item| item?.extract()).collect::<PyResult<_>>().map(Some)
 }
 
@@ -145,7 +147,9 @@ impl OnReject {
             Ok(other) => Err(PyValueError::new_err(format!(
                 "unknown on_reject {other:?}; expected \"count\", \"collect\", \"raise\" or a function"
             ))),
-            Err(_) => Err(PyTypeError::new_err("on_reject is \"count\", \"collect\", \"raise\" or a function")),
+            Err(_) => {
+                Err(PyTypeError::new_err("on_reject is \"count\", \"collect\", \"raise\" or a function"))
+            }
         }
     }
 

@@ -49,7 +49,8 @@ fn with_bytes<R>(object: &Bound<'_, PyAny>, wanted: &str, use_it: impl FnOnce(&[
         return Err(PyTypeError::new_err(format!("{wanted} gave str, not bytes; open it in binary mode")));
     }
     let buffer = PyBuffer::<u8>::get(object).map_err(|_| {
-        let name = object.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
+        let name =
+            object.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
         PyTypeError::new_err(format!("{wanted} gave {name}, not bytes"))
     })?;
     Ok(use_it(&buffer.to_vec(object.py())?))
@@ -141,7 +142,8 @@ impl Read for Buffer {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         Python::attach(|py| {
             let (start, end) = (self.at as isize, self.at.saturating_add(space.len()) as isize);
-            let part = self.view.bind(py).get_item(PySlice::new(py, start, end, 1))?.call_method0("tobytes")?;
+            let part =
+                self.view.bind(py).get_item(PySlice::new(py, start, end, 1))?.call_method0("tobytes")?;
             let part = part.cast::<PyBytes>()?.as_bytes();
             space[..part.len()].copy_from_slice(part);
             self.at += part.len();

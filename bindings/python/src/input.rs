@@ -34,7 +34,8 @@ pub struct Inputs {
     taken: AtomicBool,
 }
 
-const EXPECTED: &str = "a path, a pattern, bytes, a binary file object, an iterable of bytes, or a list of such";
+const EXPECTED: &str =
+    "a path, a pattern, bytes, a binary file object, an iterable of bytes, or a list of such";
 
 impl Inputs {
     /// Sorts out what was passed.
@@ -75,7 +76,9 @@ impl Inputs {
     pub fn sources(&self) -> Result<Vec<Source>> {
         if self.once && self.taken.swap(true, Ordering::Relaxed) {
             return Err(Error::new(ErrorKind::Options, "it was read already, and can be read only once")
-                .with_hint("keep what the first reading gave, or call read() again with a fresh file object"));
+                .with_hint(
+                    "keep what the first reading gave, or call read() again with a fresh file object",
+                ));
         }
         let mut sources = Vec::new();
         for input in &self.inputs {
@@ -130,7 +133,9 @@ fn one(object: &Bound<'_, PyAny>) -> PyResult<Input> {
     }
     if object.hasattr("read")? {
         if is_text(object)? {
-            return Err(PyTypeError::new_err("the file is open as text; open it in binary mode: open(path, \"rb\")"));
+            return Err(PyTypeError::new_err(
+                "the file is open as text; open it in binary mode: open(path, \"rb\")",
+            ));
         }
         return Ok(Input::File(object.clone().unbind()));
     }
@@ -175,7 +180,8 @@ fn standard_input(py: Python<'_>) -> PyResult<Source> {
 
 /// Pipes and devices are opened and read by Python, which listens to Ctrl-C while they block.
 fn interruptible(source: Source) -> Result<Source> {
-    let Some(path) = source.as_path().filter(|path| fs::metadata(path).is_ok_and(|found| !found.is_file())) else {
+    let Some(path) = source.as_path().filter(|path| fs::metadata(path).is_ok_and(|found| !found.is_file()))
+    else {
         return Ok(source);
     };
     let name = source.name();

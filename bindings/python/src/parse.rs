@@ -58,7 +58,42 @@ fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     Ok(text)
 }
 
-/// Parses lines in memory to one batch.
+/// Parses lines that are in memory to one batch. For files, see `read`.
+///
+/// A line that is no row is never an error here unless `on_reject` says so, not even if all lines are like that.
+///
+/// Args:
+///     lines: A text or bytes with any number of lines, or an iterable of lines, each str or bytes, with or
+///         without its line end.
+///     format: As in `read`. Where "auto" finds that no line fits any format, all are read as "common".
+///     columns: The wanted columns, in this order; None is all of the format.
+///     extras: Further columns, behind the others: "line", "byte_offset", "raw", "file".
+///     encoding: What becomes of bytes that are not UTF-8: "escape", "latin1" or "binary".
+///     strings: The Arrow layout of text: "utf8", "view" or "compact".
+///     names: "nasalogs" or "classic".
+///     rename: Other names for columns, as {"host": "client"}.
+///     on_reject: What to do with a line that is no row: "collect" it for `RecordBatch.rejects` (None does),
+///         "count" leaves it out, "raise" ParseError, or a function that is called with each Reject.
+///     max_line: The longest line in bytes, without its end; longer ones are rejected. None is 1 MiB.
+///
+/// Returns:
+///     A RecordBatch.
+///
+/// Raises:
+///     ParseError: A line is no row, with on_reject="raise".
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `lines` are no lines.
+///
+/// Example:
+///
+///     >>> batch = nasalogs.parse([
+///     ...     'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245',
+///     ...     'h - - [31/Feb/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245',
+///     ... ])
+///     >>> batch.num_rows
+///     1
+///     >>> [(reject.line, reject.kind) for reject in batch.rejects]
+///     [(2, 'bad_timestamp')]
 #[pyfunction]
 #[pyo3(signature = (
     lines, *, format="auto", columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None,

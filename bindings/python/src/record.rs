@@ -1,11 +1,14 @@
 //! One line at a time.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use nasalogs::field::text::{escape_invalid, latin1_into};
-use nasalogs::{Encoding, LogFormat, Names, Naming, ParseOptions, Reject, RejectReason, StringType, Value, schema};
+use nasalogs::{
+    Encoding, LogFormat, Names, Naming, ParseOptions, Reject, RejectReason, StringType, Value, schema,
+};
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyString};
@@ -16,7 +19,18 @@ use crate::parse::with_line;
 use crate::reject::shortened;
 use crate::value::datetime;
 
-/// A line that is a row. Its attributes are the columns of its format, and so are its keys.
+/// One line, parsed: what `parse_line` gives. Its columns are attributes, and keys too; what was not logged is
+/// None.
+///
+/// `ts` is a datetime in the offset that was logged. A value becomes a Python object when it is asked for.
+///
+/// Example:
+///
+///     >>> record = nasalogs.parse_line('h - - [01/Jul/1995:00:00:01 -0400] "GET /a HTTP/1.0" 200 -')
+///     >>> record.host, record["status"], record.bytes
+///     ('h', 200, None)
+///     >>> dict(record)["path"]
+///     '/a'
 #[pyclass(frozen, eq, hash, module = "nasalogs")]
 #[derive(PartialEq, Eq, Hash)]
 pub struct Record {
@@ -27,9 +41,24 @@ pub struct Record {
 }
 
 /// The columns of records of one kind.
-#[derive(PartialEq, Eq, Hash)]
 struct Layout {
     names: Vec<String>,
+    /// The same, as keys of dicts.
+    keys: Vec<Py<PyString>>,
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.names == other.names
+    }
+}
+
+impl Eq for Layout {}
+
+impl Hash for Layout {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.names.hash(state);
+    }
 }
 
 /// A value; texts are parts of the line.
@@ -62,6 +91,14 @@ impl Record {
         }
     }
 
+    fn attribute<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let missing = || {
+            let names = self.layout.names.join(", ");
+            PyAttributeError::new_err(format!("the record has no column {name:?}; it has {names}"))
+        };
+        self.value(py, self.find(name).ok_or_else(missing)?)
+    }
+
     fn text<'py>(&self, py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyAny> {
         match (self.encoding, std::str::from_utf8(bytes)) {
             (Encoding::Binary, _) => PyBytes::new(py, bytes).into_any(),
@@ -76,14 +113,108 @@ impl Record {
     }
 }
 
+// The usual columns are attributes that Python knows, which is several times faster than to ask `__getattr__` for them; that is
+// asked for all others.
 #[pymethods]
 impl Record {
+    /// The virtual host.
+    #[getter]
+    fn vhost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "vhost")
+    }
+
+    /// The virtual host's port.
+    #[getter]
+    fn vhost_port<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "vhost_port")
+    }
+
+    /// The client: a name or an address, as logged.
+    #[getter]
+    fn host<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "host")
+    }
+
+    /// RFC 1413 identity.
+    #[getter]
+    fn ident<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "ident")
+    }
+
+    /// The user of HTTP authentication.
+    #[getter]
+    fn authuser<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "authuser")
+    }
+
+    /// The time of the request, in the offset that was logged.
+    #[getter]
+    fn ts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "ts")
+    }
+
+    /// The logged UTC offset, in minutes east.
+    #[getter]
+    fn tz_offset<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "tz_offset")
+    }
+
+    /// The request's method.
+    #[getter]
+    fn method<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "method")
+    }
+
+    /// The request's target up to its first `?`.
+    #[getter]
+    fn path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "path")
+    }
+
+    /// What follows that `?`.
+    #[getter]
+    fn query<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "query")
+    }
+
+    /// The request's protocol.
+    #[getter]
+    fn protocol<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "protocol")
+    }
+
+    /// The HTTP status.
+    #[getter]
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "status")
+    }
+
+    /// The size of the response body, in bytes; `None` when `-` was logged.
+    #[getter]
+    fn bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "bytes")
+    }
+
+    /// The Referer header.
+    #[getter]
+    fn referer<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "referer")
+    }
+
+    /// The User-Agent header.
+    #[getter]
+    fn user_agent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "user_agent")
+    }
+
+    /// The X-Forwarded-For header.
+    #[getter]
+    fn x_forwarded_for<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.attribute(py, "x_forwarded_for")
+    }
+
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        let missing = || {
-            let names = self.layout.names.join(", ");
-            PyAttributeError::new_err(format!("the record has no column {name:?}; it has {names}"))
-        };
-        self.value(py, self.find(name).ok_or_else(missing)?)
+        self.attribute(py, name)
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
@@ -106,21 +237,34 @@ impl Record {
         self.layout.names.iter().map(String::as_str).chain(["keys", "raw_line", "to_dict"]).collect()
     }
 
-    /// The names of the columns; so `dict(record)` works.
+    /// The names of the columns, so that `dict(record)` works.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> nasalogs.parse_line(line, names="classic").keys()
+    ///     ['ip', 'timestamp', 'method', 'url', 'protocol', 'status_code', 'bytes']
     fn keys(&self) -> Vec<&str> {
         self.layout.names.iter().map(String::as_str).collect()
     }
 
     /// The columns and their values.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> record = nasalogs.parse_line(line, names="classic").to_dict()
+    ///     >>> record["url"], record["bytes"]
+    ///     ('/a?b', 0)
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
-        for (index, name) in self.layout.names.iter().enumerate() {
-            all.set_item(PyString::intern(py, name), self.value(py, index)?)?;
+        for (index, key) in self.layout.keys.iter().enumerate() {
+            all.set_item(key.bind(py), self.value(py, index)?)?;
         }
         Ok(all)
     }
 
-    /// The line, without its line end.
+    /// The line's bytes, without its line end.
     #[getter]
     fn raw_line<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.line)
@@ -131,7 +275,33 @@ impl Record {
     }
 }
 
-/// Reads one line.
+/// Parses one line.
+///
+/// Args:
+///     line: The line, as str or bytes, with or without its line end.
+///     format: As in `read`. "auto" looks at the line each time: name the format where speed counts.
+///     encoding: What becomes of bytes that are not UTF-8: "escape", "latin1" or "binary".
+///     names: "nasalogs" or "classic".
+///     rename: Other names for columns, as {"host": "client"}.
+///
+/// Returns:
+///     A Record: its columns are attributes and keys.
+///
+/// Raises:
+///     ParseError: The line is no row; `kind` says why.
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `line` is neither str nor bytes.
+///
+/// Example:
+///
+///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 6245'
+///     >>> record = nasalogs.parse_line(line)
+///     >>> record.path, record["query"], record.status
+///     ('/a', 'b', 200)
+///     >>> record.ts.isoformat()
+///     '1995-07-01T00:00:01-04:00'
+///     >>> nasalogs.parse_line(line, names="classic").url
+///     '/a?b'
 #[pyfunction]
 #[pyo3(signature = (line, *, format="auto", encoding="escape", names="nasalogs", rename=None))]
 pub fn parse_line(
@@ -190,7 +360,12 @@ fn known(py: Python<'_>, name: &str, line: &[u8]) -> PyResult<LogFormat> {
 }
 
 /// The names that columns of a format get.
-fn layout(py: Python<'_>, format: &LogFormat, names: Names, rename: &[(String, String)]) -> PyResult<Arc<Layout>> {
+fn layout(
+    py: Python<'_>,
+    format: &LogFormat,
+    names: Names,
+    rename: &[(String, String)],
+) -> PyResult<Arc<Layout>> {
     /// By format, for each kind of names, where nothing is renamed.
     static KNOWN: LazyLock<[Mutex<HashMap<String, Arc<Layout>>>; 2]> = LazyLock::new(Default::default);
     const MOST: usize = 64;
@@ -202,17 +377,22 @@ fn layout(py: Python<'_>, format: &LogFormat, names: Names, rename: &[(String, S
         let options = ParseOptions::new().with_strings(StringType::Utf8);
         let schema = naming.options(options).and_then(|options| options.schema(format));
         let named = raise(py, schema.and_then(|schema| naming.bind(&schema)))?;
-        Ok(Arc::new(Layout { names: named.schema().fields().iter().map(|field| field.name().clone()).collect() }))
+        let names: Vec<String> = named.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let keys = names.iter().map(|name| PyString::intern(py, name).unbind()).collect();
+        Ok(Arc::new(Layout { names, keys }))
     };
     if !rename.is_empty() {
         return make();
     }
     let known = &KNOWN[usize::from(names == Names::Classic)];
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(layout) = known.get(format.pattern()) {
-        return Ok(Arc::clone(layout));
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = lock().get(format.pattern()).map(Arc::clone);
+    if let Some(layout) = found {
+        return Ok(layout);
     }
+    // Not held while Python makes objects.
     let layout = make()?;
+    let mut known = lock();
     if known.len() < MOST {
         known.insert(format.pattern().to_owned(), Arc::clone(&layout));
     }
@@ -227,7 +407,8 @@ fn stored(record: &nasalogs::Record<'_>) -> Box<[Stored]> {
     for (column, value) in record.values() {
         if column.name == schema::TS.name {
             time = Some(values.len());
-        } else if let (true, Some(at), Some(offset)) = (column.name == schema::TZ_OFFSET.name, time, value.as_int())
+        } else if let (true, Some(at), Some(offset)) =
+            (column.name == schema::TZ_OFFSET.name, time, value.as_int())
             && let Stored::Time(_, tz_offset) = &mut values[at]
         {
             *tz_offset = i16::try_from(offset).unwrap_or(0);

@@ -13,6 +13,11 @@ use crate::capsule;
 use crate::choice::{Passed, names, pairs, raise};
 
 /// A column: its name, its type, whether it can be null, and what it means.
+///
+/// Example:
+///
+///     >>> nasalogs.schema("common")["bytes"]
+///     Field("bytes", int64, nullable)
 #[pyclass(frozen, eq, hash, module = "nasalogs")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Field {
@@ -38,7 +43,15 @@ impl Field {
     }
 }
 
-/// The columns of a table. Any Arrow library takes it through `__arrow_c_schema__`.
+/// The columns of a table, by number and by name. Any library that knows Arrow takes it (`__arrow_c_schema__`).
+///
+/// Example:
+///
+///     >>> schema = nasalogs.schema("common")
+///     >>> schema.names[:3], len(schema), "status" in schema
+///     (['host', 'ident', 'authuser'], 11, True)
+///     >>> schema["status"].doc
+///     'HTTP status; null when `-`'
 #[pyclass(frozen, eq, module = "nasalogs")]
 #[derive(PartialEq, Eq)]
 pub struct Schema {
@@ -112,7 +125,12 @@ impl Schema {
         capsule::of_schema(py, &self.schema)
     }
 
-    /// As a `pyarrow.Schema`.
+    /// The columns as a `pyarrow.Schema`. Needs pyarrow.
+    ///
+    /// Example:
+    ///
+    ///     >>> nasalogs.schema("common").to_pyarrow().field("ts").type
+    ///     TimestampType(timestamp[ms, tz=UTC])
     fn to_pyarrow(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Ok(slf.py().import("nasalogs._frame")?.call_method1("schema_to_pyarrow", (slf,))?.unbind())
     }
@@ -121,13 +139,36 @@ impl Schema {
         let lines: Vec<String> = self
             .fields
             .iter()
-            .map(|field| format!("{}: {}{}", field.name, field.data_type, if field.nullable { "" } else { " not null" }))
+            .map(|field| {
+                format!(
+                    "{}: {}{}",
+                    field.name,
+                    field.data_type,
+                    if field.nullable { "" } else { " not null" }
+                )
+            })
             .collect();
         lines.join("\n")
     }
 }
 
-/// The columns of a format.
+/// The columns that a format gives under these options, without any log.
+///
+/// Args:
+///     format: The name of a format, or an Apache LogFormat or nginx log_format string.
+///     columns, extras, encoding, strings, names, rename: As in `read`.
+///
+/// Returns:
+///     A Schema.
+///
+/// Raises:
+///     ValueError: There is no such format or column.
+///
+/// Example:
+///
+///     >>> print(nasalogs.schema("$remote_addr [$time_local] $status", columns=["host", "status"]))
+///     host: string not null
+///     status: int16
 #[pyfunction]
 #[pyo3(signature = (
     format, *, columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None

@@ -1,7 +1,9 @@
 //! Ctrl-C while Rust works.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 use nasalogs::{Error, ErrorKind, Result};
 use pyo3::exceptions::PyKeyboardInterrupt;
@@ -19,7 +21,10 @@ pub fn remember_main_thread(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Runs the handlers of signals that have come, from code that is detached from the interpreter.
+/// How often it is worth to look: attaching to the interpreter can take as long as another thread lets it.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Runs the handlers of signals that have come, from code that is detached from the interpreter. Cheap to call often.
 ///
 /// # Errors
 /// What a handler raised: `KeyboardInterrupt` mostly.
@@ -27,6 +32,13 @@ pub fn check() -> Result<()> {
     if MAIN.get().copied().flatten() != Some(std::thread::current().id()) {
         return Ok(());
     }
+    thread_local! {
+        static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    if LOOKED.get().is_some_and(|looked| looked.elapsed() < EVERY) {
+        return Ok(());
+    }
+    LOOKED.set(Some(Instant::now()));
     Python::attach(|py| py.check_signals()).map_err(interrupted)
 }
 

@@ -1,5 +1,7 @@
 //! Columns as lists of Python values.
 
+use std::sync::{Mutex, PoisonError};
+
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
 use nasalogs::field::time::civil_from_days;
@@ -48,10 +50,7 @@ fn bytes<'a, 'py>(
 
 /// An instant, in milliseconds since 1970 UTC, as an aware datetime in an offset of so many minutes east.
 pub fn datetime(py: Python<'_>, ms: i64, tz_offset: i16) -> PyResult<Bound<'_, PyDateTime>> {
-    let zone = match tz_offset {
-        0 => PyTzInfo::utc(py)?.to_owned(),
-        offset => PyTzInfo::fixed_offset(py, PyDelta::new(py, 0, i32::from(offset) * 60, 0, true)?)?,
-    };
+    let zone = zone(py, tz_offset)?;
     let local = ms + i64::from(tz_offset) * 60_000;
     let (year, month, day) = civil_from_days(local.div_euclid(86_400_000));
     let of_day = local.rem_euclid(86_400_000);
@@ -69,6 +68,24 @@ pub fn datetime(py: Python<'_>, ms: i64, tz_offset: i16) -> PyResult<Bound<'_, P
         (milli * 1000) as u32,
         Some(&zone),
     )
+}
+
+/// The timezone of an offset. A log has one or two: they are kept.
+fn zone(py: Python<'_>, tz_offset: i16) -> PyResult<Bound<'_, PyTzInfo>> {
+    static LAST: Mutex<Option<(i16, Py<PyTzInfo>)>> = Mutex::new(None);
+    if tz_offset == 0 {
+        return Ok(PyTzInfo::utc(py)?.to_owned());
+    }
+    // Never held while Python makes an object, which can run anything, also this.
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = last().as_ref().filter(|(of, _)| *of == tz_offset).map(|(_, zone)| zone.clone_ref(py));
+    if let Some(zone) = kept {
+        return Ok(zone.into_bound(py));
+    }
+    let zone = PyTzInfo::fixed_offset(py, PyDelta::new(py, 0, i32::from(tz_offset) * 60, 0, true)?)?;
+    let before = last().replace((tz_offset, zone.clone().unbind()));
+    drop(before);
+    Ok(zone)
 }
 
 /// The columns of a batch by name.

@@ -41,7 +41,7 @@ def to_polars(reader: Reader) -> Any:
     polars = _need("polars", "to_polars()")
     views = reader.with_strings("view")
     frames = [polars.DataFrame(batch) for batch in views]
-    return polars.concat(frames) if frames else polars.DataFrame(views.parse_nothing())
+    return polars.concat(frames) if frames else polars.DataFrame(schema=polars.Schema(views.schema))
 
 
 def to_duckdb(reader: Reader, connection: Any = None) -> Any:
