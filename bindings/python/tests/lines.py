@@ -15,9 +15,7 @@ _TOKEN: Final = "".join(letter for letter in _VISIBLE if letter not in '"(),/:;<
 
 def text(alphabet: str, *, least: int = 1, most: int = 20) -> st.SearchStrategy[str]:
     """Text of some letters, and of others that are beyond ASCII."""
-    letters = st.one_of(
-        st.sampled_from(alphabet), st.characters(min_codepoint=0xA1, exclude_categories=("Cs",))
-    )
+    letters = st.one_of(st.sampled_from(alphabet), st.characters(min_codepoint=0xA1, exclude_categories=["Cs"]))
     return st.text(letters, min_size=least, max_size=most)
 
 
@@ -61,9 +59,7 @@ def rendered(draw: st.DrawFn, *, plain: bool = False) -> Line:
     local = instant.astimezone(zone)
     logged = f"{local.day:02}/{MONTHS[local.month - 1]}/{local.year:04}:{local:%H:%M:%S %z}"
     name = text(_without('"')).filter(_not("-", '""'))
-    method = draw(
-        st.sampled_from(["GET", "HEAD", "POST"]) if plain else st.text(_TOKEN, min_size=1, max_size=8)
-    )
+    method = draw(st.sampled_from(["GET", "HEAD", "POST"]) if plain else st.text(_TOKEN, min_size=1, max_size=8))
     path = "/" + draw(text(_without('"?\\'), least=0))
     query = draw(st.none() | text(_without('"\\'), least=0))
     protocol = draw(st.sampled_from(["HTTP/0.9", "HTTP/1.0", "HTTP/1.1"]))
@@ -89,9 +85,9 @@ def rendered(draw: st.DrawFn, *, plain: bool = False) -> Line:
 
 # Bytes that are nearly a line: cut, doubled, and with others in between.
 _PARTS: Final = [
-    b"h.example", b" ", b"-", b" - - ", b"[01/Jul/1995:00:00:01 -0400]", b' "', b"GET /a HTTP/1.0", b'" ', b"200",
-    b" 7", b"\\", b'"', b"\n", b"\r\n", b"\r", b"\0", b"\xff", b"\xe9", b"[", b"]", b"?", b"9" * 19, b' "r" "a"',
-    b"\xef\xbb\xbf", GOOD + b"\n", AGENT + b"\n",
+    b"h.example", b" ", b"-", b" - - ", b"[01/Jul/1995:00:00:01 -0400]", b' "', b"GET /a HTTP/1.0", b'" ',
+    b"200", b" 7", b"\\", b'"', b"\n", b"\r\n", b"\r", b"\0", b"\xff", b"\xe9", b"[", b"]", b"?", b"9" * 19,
+    b' "r" "a"', b"\xef\xbb\xbf", GOOD + b"\n", AGENT + b"\n",
 ]  # fmt: skip
 NEARLY: Final = st.lists(st.sampled_from(_PARTS) | st.binary(max_size=4), max_size=30).map(b"".join)
 ANYTHING: Final = st.one_of(st.binary(max_size=300), NEARLY)

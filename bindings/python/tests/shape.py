@@ -34,7 +34,8 @@ def of_columns(reader: nasalogs.Reader) -> list[Row]:
 def of_table(table: pa.Table) -> list[Row]:
     """From pyarrow, having seen that all of it is valid."""
     table.validate(full=True)
-    return table.to_pylist()
+    rows: list[Row] = table.to_pylist()
+    return rows
 
 
 def of_frame(frame: pl.DataFrame) -> list[Row]:
@@ -64,9 +65,7 @@ def of_relation(relation: duckdb.DuckDBPyRelation) -> list[Row]:
     columns = relation.columns
     times = [name for name, kind in zip(columns, relation.types, strict=True) if "TIME" in str(kind)]
     if times:
-        relation = relation.project(
-            "* REPLACE (" + ", ".join(f"epoch_ms({it}) AS {it}" for it in times) + ")"
-        )
+        relation = relation.project("* REPLACE (" + ", ".join(f"epoch_ms({it}) AS {it}" for it in times) + ")")
     rows = [dict(zip(columns, row, strict=True)) for row in relation.fetchall()]
     for row in rows:
         row |= {name: instant(row[name]) for name in times}

@@ -72,9 +72,7 @@ def test_rejected_lines(command: Command, tmp_path: Path) -> None:
     assert command("convert", path, "-o", tmp_path / "a.csv").returncode == 0
     assert command("convert", path, "-o", tmp_path / "b.csv", "--strict", check=False).returncode == 1
     assert (tmp_path / "b.csv").exists()
-    assert (
-        command("convert", path, "-o", tmp_path / "c.csv", "--max-rejects", "0", check=False).returncode == 1
-    )
+    assert command("convert", path, "-o", tmp_path / "c.csv", "--max-rejects", "0", check=False).returncode == 1
     assert not (tmp_path / "c.csv").exists()
 
 
@@ -123,5 +121,5 @@ def test_in_a_process_of_ones_own(path: Path, capfd: pytest.CaptureFixture[str])
     assert command_line(["nasalogs", "--nope"]) == 2
     assert "--nope" in capfd.readouterr().err
     with pytest.raises(TypeError):
-        command_line([5])
+        command_line([5])  # type: ignore[list-item]
     assert path.exists()

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from conftest import Command
-from sample import AGENT, BAD, CLASSIC, COMMON, GOOD, GOOD_ROW, log, numbered
+from sample import AGENT, BAD, CLASSIC, COMMON, GOOD, GOOD_ROW, Whatever, log, numbered
 
 MIXED = log(GOOD, *BAD, b"", GOOD)
 
@@ -44,8 +45,11 @@ def test_parquet(mixed: Path, tmp_path: Path) -> None:
 
 
 def test_each_output(mixed: Path, tmp_path: Path) -> None:
-    for name, to in (("a.parquet", None), ("b", "parquet"), ("c.arrow", None), ("d", "arrow"), ("e.ndjson", None),
-                     ("f", "ndjson"), ("g.csv", None), ("h.parquet", "csv")):  # fmt: skip
+    outputs: Whatever = {
+        "a.parquet": None, "b": "parquet", "c.arrow": None, "d": "arrow", "e.ndjson": None, "f": "ndjson",
+        "g.csv": None, "h.parquet": "csv",
+    }  # fmt: skip
+    for name, to in outputs.items():
         out = tmp_path / name
         nasalogs.convert(mixed, out, to=to)
         kind = to or name.split(".")[1]
@@ -62,7 +66,7 @@ def test_each_output(mixed: Path, tmp_path: Path) -> None:
             assert [row["bytes"] for row in rows] == ["7", "7"]
 
 
-SOURCES = {
+SOURCES: dict[str, Callable[[Path], Any]] = {
     "path": lambda path: path,
     "str": str,
     "pattern": lambda path: path.parent / "mix*.log",
@@ -226,9 +230,7 @@ def test_rejects_file(mixed: Path, tmp_path: Path) -> None:
     nasalogs.convert(mixed, tmp_path / "out.parquet", rejects=rejects)
     found = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(row["raw"].encode(), row["reason"]) for row in found] == list(BAD.items())
-    assert [(row["file"], row["line"]) for row in found] == [
-        (str(mixed), line + 2) for line in range(len(BAD))
-    ]
+    assert [(row["file"], row["line"]) for row in found] == [(str(mixed), line + 2) for line in range(len(BAD))]
     collected = nasalogs.read(mixed, on_reject="collect")
     list(collected)
     assert [row["offset"] for row in found] == [reject.offset for reject in collected.rejects]

@@ -84,7 +84,7 @@ def test_wrong_types(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="argument"):
         nasalogs.convert(GOOD_LOG)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="argument"):
-        nasalogs.convert(GOOD_LOG, tmp_path / "out.parquet", "common")  # type: ignore[misc]
+        nasalogs.convert(GOOD_LOG, tmp_path / "out.parquet", "common")  # type: ignore[call-arg]
 
 
 class Mine(Exception):  # noqa: N818 - it is mine
@@ -101,12 +101,8 @@ def failing(error: BaseException, after: int = 3) -> Iterator[bytes]:
 @pytest.mark.parametrize(
     "error", [Mine("here"), KeyboardInterrupt(), OSError(errno.EIO, "disk"), SystemExit(3)], ids=repr
 )
-@pytest.mark.parametrize(
-    "options", [{}, {"partition_by": "dt"}, {"to": "csv"}, {"rejects": "rejects.ndjson"}], ids=str
-)
-def test_nothing_is_left_after_a_failure(
-    error: BaseException, options: dict[str, Any], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("options", [{}, {"partition_by": "dt"}, {"to": "csv"}, {"rejects": "rejects.ndjson"}], ids=str)
+def test_nothing_is_left_after_a_failure(error: BaseException, options: dict[str, Any], tmp_path: Path) -> None:
     if "rejects" in options:
         options = options | {"rejects": tmp_path / options["rejects"]}
     with pytest.raises(type(error)) as caught:

@@ -61,7 +61,7 @@ def test_write_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("oddities", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("form", ["common", "combined"])
-def test_the_tally_is_what_is_read(form: str, oddities: float) -> None:
+def test_the_tally_is_what_is_read(form: Whatever, oddities: float) -> None:
     traffic = nasalogs.generate(5000, seed=3, format=form, oddities=oddities)
     assert traffic.tally == {"lines": 0, "rows": 0, "rejected": 0, "blank": 0}
     reader = nasalogs.read(traffic.read(), format=form)
@@ -129,7 +129,5 @@ def test_no_lines() -> None:
 
 def test_equals_the_command_line(command: Command, tmp_path: Path) -> None:
     out = tmp_path / "out.log"
-    command(
-        "generate", "--lines", "2000", "--seed", "9", "--format", "combined", "--oddities", "10%", "-o", out
-    )
+    command("generate", "--lines", "2000", "--seed", "9", "--format", "combined", "--oddities", "10%", "-o", out)
     assert nasalogs.generate(2000, seed=9, format="combined", oddities=0.1).read() == out.read_bytes()

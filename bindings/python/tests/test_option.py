@@ -31,7 +31,7 @@ MIXED = log(GOOD, *BAD, GOOD)
         ("combined", AGENT, COMBINED, {"referer": "http://r.example/", "user_agent": "agent/1"}),
         ("vhost_common", b"www.example:443 " + GOOD, ["vhost", "vhost_port", *COMMON], {"vhost_port": 443}),
         ("vhost_combined", b"www.example " + AGENT, ["vhost", "vhost_port", *COMBINED], {"vhost_port": None}),
-        ("nginx_main", AGENT + b' "192.0.2.9"', [*COMBINED, "x_forwarded_for"], {"x_forwarded_for": "192.0.2.9"}),
+        ("nginx_main", AGENT + b' "-"', [*COMBINED, "x_forwarded_for"], {"x_forwarded_for": None}),
         ('%h %l %u %t "%r" %>s %b %D', GOOD + b" 1234", [*COMMON, "duration_us"], {"duration_us": 1234}),
         ('"%h %>s \\"%{X-Id}i\\""', b'h 200 "a b"', ["host", "status", "x_id"], {"x_id": "a b"}),
         (
@@ -41,7 +41,7 @@ MIXED = log(GOOD, *BAD, GOOD)
              "upstream_response_time"],
             {"ts": INSTANT, "request_time_ms": 123, "upstream_response_time": "0.1, 0.2"},
         ),
-        ("$msec $status", b"804571201.250 -", ["ts", "status"], {"ts": INSTANT.replace(microsecond=250_000), "status": None}),
+        ("$msec $status", b"804571201.000 -", ["ts", "status"], {"ts": INSTANT, "status": None}),
     ],
 )  # fmt: skip
 def test_format(format: str, line: bytes, columns: list[str], some: dict[str, Any]) -> None:  # noqa: A002
@@ -90,7 +90,7 @@ def test_extras() -> None:
 @pytest.mark.parametrize(
     ("encoding", "path"), [("escape", "/caf\\xE9"), ("latin1", "/caf\xe9"), ("binary", b"/caf\xe9")]
 )
-def test_encoding(encoding: str, path: str | bytes) -> None:
+def test_encoding(encoding: Whatever, path: str | bytes) -> None:
     reader = nasalogs.read(log(GOOD.replace(b"/a", b"/caf\xe9")), encoding=encoding)
     (row,) = reader.to_pylist()
     assert row["path"] == path
@@ -103,7 +103,8 @@ def test_encoding(encoding: str, path: str | bytes) -> None:
 def test_strings_are_plain_unless_views_are_asked_for() -> None:
     table = pa.table(nasalogs.read(log(GOOD)))
     assert {str(kind) for kind in table.schema.types} == {"string", "timestamp[ms, tz=UTC]", "int16", "int64"}
-    for strings, kind in (("utf8", pa.string()), ("view", pa.string_view()), ("compact", pa.string_view())):
+    kinds: Whatever = {"utf8": pa.string(), "view": pa.string_view(), "compact": pa.string_view()}
+    for strings, kind in kinds.items():
         reader = nasalogs.read(log(GOOD), strings=strings)
         assert pa.table(reader).schema.field("host").type == kind
         assert pa.record_batch(next(iter(reader))).schema.field("host").type == kind
@@ -125,21 +126,15 @@ def test_names_and_rename() -> None:
         }
     ]
     reader = nasalogs.read(log(GOOD), rename={"host": "client", "ts": "at"})
-    assert reader.schema.names == [
-        "client" if name == "host" else "at" if name == "ts" else name for name in COMMON
-    ]
+    assert reader.schema.names == ["client" if name == "host" else "at" if name == "ts" else name for name in COMMON]
     assert reader.to_pylist()[0]["client"] == "h.example"
-    reader = nasalogs.read(
-        log(GOOD), names="classic", rename={"ip": "client"}, columns=["url", "ip"], extras=["line"]
-    )
+    reader = nasalogs.read(log(GOOD), names="classic", rename={"ip": "client"}, columns=["url", "ip"], extras=["line"])
     assert reader.to_pylist() == [{"url": "/a?b=c", "client": "h.example", "line": 1}]
     assert pa.table(reader).to_pylist() == reader.to_pylist()
 
 
 def test_two_names_are_swapped() -> None:
-    (row,) = nasalogs.read(
-        log(GOOD), rename={"host": "path", "path": "host"}, columns=["host", "path"]
-    ).to_pylist()
+    (row,) = nasalogs.read(log(GOOD), rename={"host": "path", "path": "host"}, columns=["host", "path"]).to_pylist()
     assert row == {"path": "h.example", "host": "/a"}
 
 
@@ -174,7 +169,7 @@ def test_strict() -> None:
     for how in (None, "count", "collect"):
         reader = nasalogs.read(MIXED, strict=True, on_reject=how)
         rows = 0
-        with pytest.raises(nasalogs.ParseError) as caught:
+        with pytest.raises(nasalogs.ParseError) as caught:  # noqa: PT012 - what came before counts
             for batch in reader:
                 rows += batch.num_rows
         # All else is read before.

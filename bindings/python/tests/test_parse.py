@@ -103,10 +103,9 @@ def test_options() -> None:
     batch = nasalogs.parse([b"", GOOD], columns=["bytes", "line"], rename={"bytes": "size"}, extras=["raw"])
     assert batch.to_pylist() == [{"size": 7, "line": 2, "raw": GOOD}]
     assert nasalogs.parse([GOOD], names="classic").column_names == CLASSIC
-    assert [it.kind for it in nasalogs.parse([GOOD], max_line=10, format="common").rejects] == [
-        "line_too_long"
-    ]
-    for strings, kind in (("utf8", pa.string()), ("view", pa.string_view()), ("compact", pa.string_view())):
+    assert [it.kind for it in nasalogs.parse([GOOD], max_line=10, format="common").rejects] == ["line_too_long"]
+    kinds: Whatever = {"utf8": pa.string(), "view": pa.string_view(), "compact": pa.string_view()}
+    for strings, kind in kinds.items():
         assert pa.record_batch(nasalogs.parse([GOOD], strings=strings)).schema.field("host").type == kind
 
 
@@ -121,9 +120,7 @@ def test_text_that_was_bytes() -> None:
         nasalogs.parse(TEXT.replace("/a", "/\ud800"))
 
 
-@pytest.mark.parametrize(
-    "lines", [None, 5, 1.5, object(), {}, {"a": 1}, [5], [None], [GOOD, [GOOD]], Path("a.log")]
-)
+@pytest.mark.parametrize("lines", [None, 5, 1.5, object(), {}, {"a": 1}, [5], [None], [GOOD, [GOOD]], Path("a.log")])
 def test_what_is_no_line(lines: Whatever) -> None:
     with pytest.raises(TypeError, match=r"expected a text, bytes|a line is str or bytes"):
         nasalogs.parse(lines)

@@ -189,8 +189,8 @@ print(resident() - before)
 """
 WAYS = {
     "batches": 1000, "path": 1000, "file": 300, "buffer": 300, "pa.table": 1000, "views": 300, "polars": 300,
-    "one reader": 300, "rejects": 300, "raise": 300, "broken": 300, "abandoned": 300, "parse": 1000, "parse_line": 300,
-    "no line": 300, "convert": 200, "detect": 300,
+    "one reader": 300, "rejects": 300, "raise": 300, "broken": 300, "abandoned": 300, "parse": 1000,
+    "parse_line": 300, "no line": 300, "convert": 200, "detect": 300,
 }  # fmt: skip
 
 
@@ -263,7 +263,7 @@ batches = iter(nasalogs.read(open(sys.argv[1], "rb"), jobs=2, batch_bytes=100_00
 next(batches)
 others = iter(nasalogs.read(iter(open(sys.argv[1], "rb")), jobs=2))
 threading.Thread(target=lambda: list(others), daemon=True).start()
-next(others)
+next(others, None)
 print("done")
 """
     done = python(code, big)

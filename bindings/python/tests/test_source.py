@@ -132,9 +132,7 @@ def test_gives_all_rows(source: str, path: Path) -> None:
         ("zst", lambda content: pa.compress(content, "zstd", asbytes=True)),
     ],
 )
-def test_compression_is_told_by_content(
-    suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path
-) -> None:
+def test_compression_is_told_by_content(suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     packed = compress(LOG)
     for name in (f"a.log.{suffix}", "b.log", "c.txt.zip"):
         path = tmp_path / name
@@ -197,7 +195,8 @@ def test_a_path_that_is_no_text(tmp_path: Path) -> None:
             file.write(LOG)
     except OSError:
         pytest.skip("this file system wants names to be text")
-    for source in (os.fsdecode(name), PathLike(name), Path(os.fsdecode(name)), [PathLike(name)]):
+    sources: list[Any] = [os.fsdecode(name), PathLike(name), Path(os.fsdecode(name)), [PathLike(name)]]
+    for source in sources:
         reader = nasalogs.read(source, extras=["file"])
         rows = reader.to_pylist()
         assert paths(rows) == numbers(100)
@@ -300,7 +299,7 @@ def test_a_source_in_use_elsewhere() -> None:
             self.given: Iterator[bytes] = iter([LOG])
             self.inner: list[int] = []
 
-        def read(self, _: int) -> bytes:
+        def read(self, _: int = -1) -> bytes:
             self.inner.append(len(nasalogs.read(LOG).to_pylist()))
             return next(self.given, b"")
 

@@ -41,8 +41,8 @@ def test_one_reader() -> None:
     ways: list[Any] = [
         lambda: paths(reader.to_pylist()),
         lambda: paths(pa.table(reader).to_pylist()),
-        lambda: reader.to_polars()["path"].to_list(),
-        lambda: pl.DataFrame(reader)["path"].to_list(),
+        lambda: list(reader.to_polars()["path"]),
+        lambda: list(pl.DataFrame(reader)["path"]),
         lambda: list(reader.to_pydict()["path"]),
         lambda: [path for batch in reader for path in batch.column("path")],
         lambda: paths(reader.with_strings("view").to_pylist()),
@@ -55,7 +55,7 @@ def test_one_reader() -> None:
 
 def test_different_readers(path: Path, tmp_path: Path) -> None:
     def work(number: int) -> int:
-        sources = [path, path.read_bytes(), io.BytesIO(path.read_bytes()), iter([path.read_bytes()])]
+        sources: list[Any] = [path, path.read_bytes(), io.BytesIO(path.read_bytes()), iter([path.read_bytes()])]
         rows = nasalogs.read(sources[number % 4], jobs=number % 3).to_pylist()
         assert paths(rows) == numbers(100)
         out = tmp_path / f"{number}.parquet"
