@@ -258,12 +258,13 @@ print(sum(batch.num_rows for batch in batches) > 0)
 
 def test_exit_in_the_middle_of_a_reading(big: Path, python: Python) -> None:
     code = """
-import sys, threading, nasalogs
+import sys, nasalogs
 batches = iter(nasalogs.read(open(sys.argv[1], "rb"), jobs=2, batch_bytes=100_000))
 next(batches)
-others = iter(nasalogs.read(iter(open(sys.argv[1], "rb")), jobs=2))
-threading.Thread(target=lambda: list(others), daemon=True).start()
-next(others, None)
+others = iter(nasalogs.read(iter(open(sys.argv[1], "rb")), jobs=2, on_reject=print))
+next(others)
+more = iter(nasalogs.read([sys.argv[1]] * 3, jobs=2))
+next(more)
 print("done")
 """
     done = python(code, big)
