@@ -15,7 +15,7 @@ TEXT = GOOD.decode()
 @pytest.mark.parametrize(
     "line",
     [GOOD, TEXT, GOOD + b"\n", TEXT + "\r\n", GOOD + b"\r", bytearray(GOOD), memoryview(GOOD)],
-    ids=lambda line: repr(line)[-12:],
+    ids=["bytes", "str", "newline", "CRLF", "CR", "bytearray", "memoryview"],
 )
 def test_a_line_of_any_kind(line: Whatever) -> None:
     record = nasalogs.parse_line(line)
