@@ -1,14 +1,13 @@
-"""Fixtures: logs on the disk, Python in a process of its own, the command line, and genuine logs where there are any."""
+"""Fixtures: logs on the disk, Python and the command line in processes of their own, and genuine logs."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sample import numbered
+from sample import Whatever, numbered
 
 # How long a process may take that should be done in a moment: it is killed after that, and the test fails.
 PATIENCE = 120
@@ -43,11 +42,12 @@ def python(tmp_path: Path) -> Python:
         flags: tuple[str, ...] = (),
         check: bool = True,
         environment: Mapping[str, str] | None = None,
-        **options: Any,
+        **options: Whatever,
     ) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-W", "ignore::RuntimeWarning", *flags, "-c", code, *map(str, arguments)]
-        options = {"stdin": subprocess.DEVNULL, "cwd": tmp_path} | options
-        done = subprocess.run(
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("cwd", tmp_path)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             words,
             capture_output=True,
             text=True,
@@ -62,6 +62,7 @@ def python(tmp_path: Path) -> Python:
     return run
 
 
+_run: Whatever = subprocess.run
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
@@ -69,10 +70,12 @@ Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 def command() -> Command:
     """Run the command line of the package."""
 
-    def run(*arguments: str | Path, check: bool = True, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    def run(*arguments: str | Path, check: bool = True, **options: Whatever) -> subprocess.CompletedProcess[bytes]:
         words = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "nasalogs", *map(str, arguments)]
-        options = ({} if "input" in options else {"stdin": subprocess.DEVNULL}) | options
-        done = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE, **options)
+        if "input" not in options:
+            options["stdin"] = subprocess.DEVNULL
+        options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        done: subprocess.CompletedProcess[bytes] = _run(words, check=False, timeout=PATIENCE, **options)
         assert not check or done.returncode == 0, done.stderr.decode()
         return done
 

@@ -1,10 +1,9 @@
-"""The golden corpus, `tests/corpus/` of the repository, whose README says how to read it: what a line must give."""
+"""The golden corpus, `tests/corpus/` of the repository (its README says how to read it)."""
 
 import json
 import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from conftest import repository
@@ -82,6 +81,21 @@ def _values(text: bytes, encoding: str) -> dict[str, Any]:
     return values
 
 
+def _group(last: Group, word: str, value: str, place: str) -> Group:
+    """What follows a line that begins with @."""
+    match word:
+        case "format":
+            return Group(last.name, value)
+        case "encoding":
+            return replace(last, cases=[], encoding=value)
+        case "max_line":
+            return replace(last, cases=[], max_line=int(value))
+        case "alone" | "together":
+            return replace(last, cases=[], alone=word == "alone")
+    message = f"{place}: there is no @{word}"
+    raise ValueError(message)
+
+
 def read(name: str) -> list[Group]:
     """The groups of a file."""
     groups: list[Group] = [Group(name)]
@@ -96,16 +110,7 @@ def read(name: str) -> list[Group]:
             if word == "base":
                 base = rest[5:]
                 continue
-            change: dict[str, Any] = {
-                "format": lambda value=value: {
-                    "format": value, "encoding": "escape", "max_line": None, "alone": False,
-                },
-                "encoding": lambda value=value: {"encoding": value},
-                "max_line": lambda value=value: {"max_line": int(value)},
-                "alone": lambda: {"alone": True},
-                "together": lambda: {"alone": False},
-            }[word]()  # fmt: skip
-            groups.append(replace(last, cases=[], **change))
+            groups.append(_group(last, word, value, place))
         elif mark == b"<":
             assert content is None, f"{place}: the line before it has no outcome"
             end = b"" if rest.endswith(b"{EOF}") else b"\n"

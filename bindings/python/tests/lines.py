@@ -1,11 +1,12 @@
 """Lines as Hypothesis makes them: rendered from what they mean, or of anything at all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import strategies as st
-from sample import Row
+from sample import AGENT, GOOD, Row
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _VISIBLE: Final = "".join(map(chr, range(33, 127)))
@@ -14,7 +15,7 @@ _TOKEN: Final = "".join(letter for letter in _VISIBLE if letter not in '"(),/:;<
 
 def text(alphabet: str, *, least: int = 1, most: int = 20) -> st.SearchStrategy[str]:
     """Text of some letters, and of others that are beyond ASCII."""
-    letters = st.one_of(st.sampled_from(alphabet), st.characters(min_codepoint=0xA1, exclude_categories=("Cs",)))
+    letters = st.one_of(st.sampled_from(alphabet), st.characters(min_codepoint=0xA1, exclude_categories=["Cs"]))
     return st.text(letters, min_size=least, max_size=most)
 
 
@@ -46,7 +47,7 @@ def _without(removed: str) -> str:
     return "".join(letter for letter in _VISIBLE if letter not in removed)
 
 
-def _not(*words: str) -> Any:
+def _not(*words: str) -> Callable[[str], bool]:
     return lambda value: value not in words
 
 
@@ -84,11 +85,19 @@ def rendered(draw: st.DrawFn, *, plain: bool = False) -> Line:
 
 # Bytes that are nearly a line: cut, doubled, and with others in between.
 _PARTS: Final = [
-    b"h.example", b" ", b"-", b" - - ", b"[01/Jul/1995:00:00:01 -0400]", b' "', b"GET /a HTTP/1.0", b'" ', b"200", b" 7",
-    b"\\", b'"', b"\n", b"\r\n", b"\r", b"\0", b"\xff", b"\xe9", b"[", b"]", b"?", b"9" * 19, b' "r" "a"', b"\xef\xbb\xbf",
-    b'h.example - - [01/Jul/1995:00:00:01 -0400] "GET /a HTTP/1.0" 200 7\n',
-    b'h.example - - [01/Jul/1995:00:00:01 -0400] "GET /a HTTP/1.0" 200 7 "r" "a"\n',
+    b"h.example", b" ", b"-", b" - - ", b"[01/Jul/1995:00:00:01 -0400]", b' "', b"GET /a HTTP/1.0", b'" ',
+    b"200", b" 7", b"\\", b'"', b"\n", b"\r\n", b"\r", b"\0", b"\xff", b"\xe9", b"[", b"]", b"?", b"9" * 19,
+    b' "r" "a"', b"\xef\xbb\xbf", GOOD + b"\n", AGENT + b"\n",
 ]  # fmt: skip
 NEARLY: Final = st.lists(st.sampled_from(_PARTS) | st.binary(max_size=4), max_size=30).map(b"".join)
 ANYTHING: Final = st.one_of(st.binary(max_size=300), NEARLY)
-FORMATS: Final = ["auto", "common", "combined", "vhost_common", "vhost_combined", "nginx_main", "%h %s", "$msec $request"]
+FORMATS: Final = [
+    "auto",
+    "common",
+    "combined",
+    "vhost_common",
+    "vhost_combined",
+    "nginx_main",
+    "%h %s",
+    "$msec $request",
+]

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
+# What may be passed by mistake, too.
+Whatever: TypeAlias = Any
 
 COMMON: Final = [
     "host", "ident", "authuser", "ts", "tz_offset", "method", "path", "query", "protocol", "status", "bytes",
 ]  # fmt: skip
 COMBINED: Final = [*COMMON, "referer", "user_agent"]
-OPTIONAL: Final = ["line", "byte_offset", "raw", "file"]
+OPTIONAL: Final[list[Literal["line", "byte_offset", "raw", "file"]]] = ["line", "byte_offset", "raw", "file"]
 CLASSIC: Final = ["ip", "timestamp", "method", "url", "protocol", "status_code", "bytes"]
 
 TIME: Final = "01/Jul/1995:00:00:01 -0400"

@@ -3,9 +3,7 @@
 import re
 from typing import Any, Final
 
-LINE: Final = re.compile(
-    r'^(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) (\S+) (HTTP/\d\.\d)" (\d{3}) (\d+|-)$', re.ASCII
-)
+LINE: Final = re.compile(r'^(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) (\S+) (HTTP/\d\.\d)" (\d{3}) (\d+|-)$', re.ASCII)
 
 
 def record(line: str) -> dict[str, Any] | None:

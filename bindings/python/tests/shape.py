@@ -34,7 +34,8 @@ def of_columns(reader: nasalogs.Reader) -> list[Row]:
 def of_table(table: pa.Table) -> list[Row]:
     """From pyarrow, having seen that all of it is valid."""
     table.validate(full=True)
-    return table.to_pylist()
+    rows: list[Row] = table.to_pylist()
+    return rows
 
 
 def of_frame(frame: pl.DataFrame) -> list[Row]:

@@ -12,6 +12,7 @@ import nasalogs.__main__
 import pyarrow.parquet as pq
 import pytest
 from conftest import PATIENCE, Command
+from nasalogs._core import command_line
 from sample import BAD, GOOD, log, numbered
 
 
@@ -117,10 +118,8 @@ def test_an_interrupted_run(number: signal.Signals, tmp_path: Path) -> None:
 
 def test_in_a_process_of_ones_own(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Arguments that are no good give an exit code, and end no process."""
-    from nasalogs._core import command_line
-
     assert command_line(["nasalogs", "--nope"]) == 2
     assert "--nope" in capfd.readouterr().err
     with pytest.raises(TypeError):
-        command_line([5])
+        command_line([5])  # type: ignore[list-item]
     assert path.exists()

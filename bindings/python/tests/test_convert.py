@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 from conftest import Command
-from sample import AGENT, BAD, CLASSIC, COMMON, GOOD, GOOD_ROW, log, numbered
+from sample import AGENT, BAD, CLASSIC, COMMON, GOOD, GOOD_ROW, Whatever, log, numbered
 
 MIXED = log(GOOD, *BAD, b"", GOOD)
 
@@ -44,8 +45,11 @@ def test_parquet(mixed: Path, tmp_path: Path) -> None:
 
 
 def test_each_output(mixed: Path, tmp_path: Path) -> None:
-    for name, to in (("a.parquet", None), ("b", "parquet"), ("c.arrow", None), ("d", "arrow"), ("e.ndjson", None),
-                     ("f", "ndjson"), ("g.csv", None), ("h.parquet", "csv")):  # fmt: skip
+    outputs: Whatever = {
+        "a.parquet": None, "b": "parquet", "c.arrow": None, "d": "arrow", "e.ndjson": None, "f": "ndjson",
+        "g.csv": None, "h.parquet": "csv",
+    }  # fmt: skip
+    for name, to in outputs.items():
         out = tmp_path / name
         nasalogs.convert(mixed, out, to=to)
         kind = to or name.split(".")[1]
@@ -62,7 +66,7 @@ def test_each_output(mixed: Path, tmp_path: Path) -> None:
             assert [row["bytes"] for row in rows] == ["7", "7"]
 
 
-SOURCES = {
+SOURCES: dict[str, Callable[[Path], Any]] = {
     "path": lambda path: path,
     "str": str,
     "pattern": lambda path: path.parent / "mix*.log",
@@ -105,20 +109,34 @@ OPTIONS: list[tuple[dict[str, Any], list[str]]] = [
 
 @pytest.mark.parametrize(("options", "words"), OPTIONS, ids=lambda value: str(value)[:40])
 @pytest.mark.parametrize("name", ["parquet", "ndjson", "csv"])
-def test_equals_the_command_line(
+def test_equals_the_command_line(  # noqa: PLR0913, PLR0917 - fixtures
     name: str, options: dict[str, Any], words: list[str], mixed: Path, tmp_path: Path, command: Command
 ) -> None:
-    mixed.write_bytes(MIXED + log(GOOD.replace(b"/a", b"/=\xe9\xff,\"")) + numbered(500))
+    mixed.write_bytes(MIXED + log(GOOD.replace(b"/a", b'/=\xe9\xff,"')) + numbered(500))
     if name != "parquet" and options.get("compression", "none") != "none":
         with pytest.raises(ValueError, match="ompress"):
             nasalogs.convert(mixed, tmp_path / f"out.{name}", **options)
         return
-    found, expected, summary = tmp_path / f"found.{name}", tmp_path / f"expected.{name}", tmp_path / "summary.json"
+    found, expected, summary = (
+        tmp_path / f"found.{name}",
+        tmp_path / f"expected.{name}",
+        tmp_path / "summary.json",
+    )
     account = nasalogs.convert(mixed, found, **options)
     command("convert", mixed, "-o", expected, "--summary-json", summary, *words)
     assert found.read_bytes() == expected.read_bytes()
     other = json.loads(summary.read_text())
-    for key in ("lines", "rows", "rejected", "blank", "rejects_by_reason", "bytes_in", "bytes_out", "files", "format"):
+    for key in (
+        "lines",
+        "rows",
+        "rejected",
+        "blank",
+        "rejects_by_reason",
+        "bytes_in",
+        "bytes_out",
+        "files",
+        "format",
+    ):
         assert account.to_dict()[key] == other[key], key
 
 
@@ -135,7 +153,12 @@ def test_csv_safe(tmp_path: Path, command: Command) -> None:
 
 
 def test_compression(tmp_path: Path) -> None:
-    for compression, codec in (("zstd", "ZSTD"), ("snappy", "SNAPPY"), ("none", "UNCOMPRESSED"), (None, "ZSTD")):
+    for compression, codec in (
+        ("zstd", "ZSTD"),
+        ("snappy", "SNAPPY"),
+        ("none", "UNCOMPRESSED"),
+        (None, "ZSTD"),
+    ):
         out = tmp_path / f"{codec}{compression}.parquet"
         nasalogs.convert(numbered(100), out, compression=compression)
         assert pq.ParquetFile(out).metadata.row_group(0).column(0).compression == codec
@@ -182,7 +205,7 @@ def test_partitions(tmp_path: Path) -> None:
 def test_append_and_overwrite(tmp_path: Path) -> None:
     table = tmp_path / "table"
     nasalogs.convert(DAYS, table, partition_by="dt")
-    with pytest.raises(OSError, match="exist|append"):
+    with pytest.raises(OSError, match=r"exist|append"):
         nasalogs.convert(DAYS, table, partition_by="dt")
     assert sum(days(table).values()) == 3
     nasalogs.convert(DAYS, table, partition_by="dt", append=True)

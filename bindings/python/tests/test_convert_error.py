@@ -84,7 +84,7 @@ def test_wrong_types(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="argument"):
         nasalogs.convert(GOOD_LOG)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="argument"):
-        nasalogs.convert(GOOD_LOG, tmp_path / "out.parquet", "common")  # type: ignore[misc]
+        nasalogs.convert(GOOD_LOG, tmp_path / "out.parquet", "common")  # type: ignore[call-arg]
 
 
 class Mine(Exception):  # noqa: N818 - it is mine
@@ -98,7 +98,9 @@ def failing(error: BaseException, after: int = 3) -> Iterator[bytes]:
     raise error
 
 
-@pytest.mark.parametrize("error", [Mine("here"), KeyboardInterrupt(), OSError(errno.EIO, "disk"), SystemExit(3)], ids=repr)
+@pytest.mark.parametrize(
+    "error", [Mine("here"), KeyboardInterrupt(), OSError(errno.EIO, "disk"), SystemExit(3)], ids=repr
+)
 @pytest.mark.parametrize("options", [{}, {"partition_by": "dt"}, {"to": "csv"}, {"rejects": "rejects.ndjson"}], ids=str)
 def test_nothing_is_left_after_a_failure(error: BaseException, options: dict[str, Any], tmp_path: Path) -> None:
     if "rejects" in options:
@@ -156,7 +158,7 @@ def test_input_is_not_output(path: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
 def test_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="(?i)space|full|regular|exist"):
+    with pytest.raises(OSError, match=r"(?i)space|full|regular|exist"):
         nasalogs.convert(GOOD_LOG, "/dev/full", to="csv", overwrite=True)
     assert left(tmp_path) == []
 
@@ -172,6 +174,7 @@ def test_missing_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv"])
 def test_an_interrupt_by_signal_handler(name: str, tmp_path: Path, big: Path) -> None:
     """Any exception of a handler comes through, not only `KeyboardInterrupt`."""
+
     def handler(_: int, __: object) -> None:
         raise Mine
 

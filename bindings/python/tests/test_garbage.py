@@ -12,7 +12,7 @@ import nasalogs
 import numpy as np
 import pyarrow as pa
 import pytest
-from sample import GOOD, log, numbered, numbers, paths
+from sample import GOOD, Whatever, log, numbered, numbers, paths
 
 LOG = numbered(100)
 EXPECTED = "expected a path, a pattern, bytes, a binary file object"
@@ -23,7 +23,7 @@ EXPECTED = "expected a path, a pattern, bytes, a binary file object"
     [None, 5, 1.5, object(), {"a": LOG}, [None], [["a.log"]], [5], ("a", 5), nasalogs, int],
     ids=lambda source: repr(source)[:20],
 )
-def test_nothing_that_can_be_read(source: object) -> None:
+def test_nothing_that_can_be_read(source: Whatever) -> None:
     for take in (nasalogs.read, nasalogs.detect, lambda it: nasalogs.convert(it, "/nowhere/x.parquet")):
         with pytest.raises((TypeError, FileNotFoundError)) as caught:
             take(source)
@@ -31,16 +31,17 @@ def test_nothing_that_can_be_read(source: object) -> None:
 
 
 def test_an_empty_list() -> None:
-    for source in ([], ()):
+    nothing: list[Whatever] = [[], ()]
+    for source in nothing:
         with pytest.raises(ValueError, match="the list is empty"):
             nasalogs.read(source)
 
 
 def test_text_files(path: Path) -> None:
     with path.open() as file, pytest.raises(TypeError, match=r'open\(path, "rb"\)'):
-        nasalogs.read(file)
+        nasalogs.read(file)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="binary mode"):
-        nasalogs.read(io.StringIO("text"))
+        nasalogs.read(io.StringIO("text"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,11 @@ class Odd:
     """A file object that gives one log, and then something else."""
 
     def __init__(self, then: Callable[[], Any]) -> None:
+        """Of what `then` gives."""
         self.then = then
         self.first = True
 
-    def read(self, _: int) -> Any:
+    def read(self, _: int = -1) -> Whatever:
         """First the log."""
         if self.first:
             self.first = False
@@ -111,7 +113,7 @@ def mine() -> bytes:
         (lambda: [b"x"], TypeError, "gave list, not bytes"),
         (lambda: np.zeros(3), TypeError, "gave ndarray, not bytes"),
         (mine, Mine, ""),
-        (lambda: {}[1], KeyError, "1"),
+        (lambda: {0: b""}[1], KeyError, "1"),
         (lambda: open("/nonexistent"), FileNotFoundError, "nonexistent"),  # noqa: PTH123, SIM115
     ],
 )
@@ -148,7 +150,7 @@ def test_more_than_was_asked_for() -> None:
         def __init__(self) -> None:
             self.parts = iter([LOG * 200, b"", LOG])
 
-        def read(self, size: int) -> bytes:
+        def read(self, size: int = -1) -> bytes:
             part = next(self.parts)
             assert not part or len(part) > size
             return part
@@ -162,7 +164,7 @@ def test_read_without_a_size() -> None:
             return b""
 
     with pytest.raises(TypeError, match="positional argument"):
-        nasalogs.read(Without())
+        nasalogs.read(Without())  # type: ignore[arg-type]
 
 
 def test_a_closed_file(path: Path) -> None:
@@ -201,7 +203,7 @@ def test_generators_that_fail() -> None:
 
 
 @pytest.mark.parametrize("piece", ["text", 5, None, [1], {}])
-def test_iterables_of_something_else(piece: object) -> None:
+def test_iterables_of_something_else(piece: Whatever) -> None:
     with pytest.raises(TypeError, match="not bytes"):
         nasalogs.read(iter([LOG, piece])).to_pylist()
 
@@ -272,7 +274,7 @@ def test_a_file_that_changes_its_format_between_two_readings(path: Path) -> None
     path.write_bytes(log(*[b"x.example:80 " + GOOD + b' "r" "a"'] * 3))
     # What was promised as one schema is not given as another.
     for take in (nasalogs.Reader.to_pyarrow, pa.table):
-        with pytest.raises(ValueError, match="(?i)schema|format|changed|External"):
+        with pytest.raises(ValueError, match=r"(?i)schema|format|changed|External"):
             take(reader)
 
 

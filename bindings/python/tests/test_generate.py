@@ -10,6 +10,7 @@ from typing import Any
 import nasalogs
 import pytest
 from conftest import Command
+from sample import Whatever
 
 
 def test_blocks() -> None:
@@ -60,7 +61,7 @@ def test_write_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("oddities", [0.0, 0.1, 1.0])
 @pytest.mark.parametrize("form", ["common", "combined"])
-def test_the_tally_is_what_is_read(form: str, oddities: float) -> None:
+def test_the_tally_is_what_is_read(form: Whatever, oddities: float) -> None:
     traffic = nasalogs.generate(5000, seed=3, format=form, oddities=oddities)
     assert traffic.tally == {"lines": 0, "rows": 0, "rejected": 0, "blank": 0}
     reader = nasalogs.read(traffic.read(), format=form)
@@ -86,12 +87,15 @@ def test_is_a_source(tmp_path: Path) -> None:
     ("start", "first"),
     [
         (datetime(2020, 2, 29, 12, tzinfo=UTC), "2020-02-29T12:00:00+00:00"),
-        (datetime(2020, 2, 29, 12, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=5.5))), "2020-02-29T12:00:00+05:30"),
+        (
+            datetime(2020, 2, 29, 12, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=5.5))),
+            "2020-02-29T12:00:00+05:30",
+        ),
         ("2020-02-29T12:00:00-03:00", "2020-02-29T12:00:00-03:00"),
         ("29/Feb/2020:12:00:00 -0300", "2020-02-29T12:00:00-03:00"),
     ],
 )
-def test_start(start: Any, first: str) -> None:
+def test_start(start: Whatever, first: str) -> None:
     line = nasalogs.generate(10, start=start).read().splitlines()[0]
     assert nasalogs.parse_line(line).ts.isoformat() == first
 

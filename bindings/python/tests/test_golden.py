@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import golden
 import nasalogs
@@ -15,11 +15,11 @@ import pytest
 import shape
 from conftest import Command
 from golden import Group
-from sample import Row
+from sample import Row, Whatever
 
 GROUPS = [group for name in golden.NAMES for group in golden.read(name)]
 TOGETHER = [group for group in GROUPS if not group.alone]
-EXTRAS = ["line", "byte_offset", "raw"]
+EXTRAS: Final[list[Literal["line", "byte_offset", "raw"]]] = ["line", "byte_offset", "raw"]
 # An `int64` that can be missing is a `float64` in pandas, which cannot hold all of them.
 EXACT = 1 << 53
 
@@ -49,9 +49,7 @@ def test_the_corpus_is_there() -> None:
 @pytest.mark.parametrize("group", TOGETHER, ids=name_of)
 def test_read(group: Group, how: str) -> None:
     for batch_bytes in (None, 4096):
-        reader = nasalogs.read(
-            group.log, extras=EXTRAS, batch_bytes=batch_bytes, on_reject="collect", **group.options
-        )
+        reader = nasalogs.read(group.log, extras=EXTRAS, batch_bytes=batch_bytes, on_reject="collect", **group.options)
         same(shape.WAYS[how](reader), group.expected(), how=how)
         found = [(reject.line, reject.kind, reject.raw) for reject in reader.rejects]
         assert found == group.rejected()
@@ -86,16 +84,17 @@ def test_each_line_alone(group: Group) -> None:
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if not group.max_line], ids=name_of)
 def test_parse_line(group: Group) -> None:
+    options: Whatever = {"format": group.format, "encoding": group.encoding}
     for case in group.cases:
         if case.content.startswith(golden.MARK):
             continue  # It is a file that begins with it.
         if case.row is None:
             with pytest.raises(nasalogs.ParseError) as caught:
-                nasalogs.parse_line(case.content, format=group.format, encoding=group.encoding)
+                nasalogs.parse_line(case.content, **options)
             if case.reject not in (None, "truncated", "line_too_long"):
                 assert (caught.value.kind, caught.value.raw) == (case.reject, case.line), case.place
             continue
-        record = nasalogs.parse_line(case.content, format=group.format, encoding=group.encoding)
+        record = nasalogs.parse_line(case.content, **options)
         assert record.to_dict() == case.row, case.place
         assert record.raw_line == case.line
         if "ts" in case.row:
@@ -146,9 +145,7 @@ GENUINE = {
 
 
 @pytest.mark.parametrize("name", GENUINE)
-def test_genuine_logs(
-    name: str, genuine: Callable[[str], Path], tmp_path: Path, command: Command
-) -> None:
+def test_genuine_logs(name: str, genuine: Callable[[str], Path], tmp_path: Path, command: Command) -> None:
     log = genuine(name)
     form, rows, rejected = GENUINE[name]
     reader = nasalogs.read(log, extras=EXTRAS, on_reject="collect")

@@ -1,4 +1,5 @@
 """What holds for all lines, as far as Hypothesis can tell."""
+# ruff: noqa: PT017 - what may be raised need not be
 
 import io
 from itertools import pairwise
@@ -10,12 +11,12 @@ import polars as pl
 import pyarrow as pa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sample import CLASSIC, GOOD, log
+from sample import CLASSIC, GOOD, Whatever, log
 from script import record as old_record
 
 MANY = settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 SOME = settings(MANY, max_examples=60)
-CODES = st.sampled_from(["escape", "latin1", "binary"])
+CODES: st.SearchStrategy[Whatever] = st.sampled_from(["escape", "latin1", "binary"])
 FORMATS = st.sampled_from(made.FORMATS)
 
 
@@ -36,7 +37,7 @@ def is_utf_16(content: bytes) -> bool:
 @example(b"\xef\xbb\xbf", "common", "escape")
 @example(b"\xff\xfe", "common", "escape")
 @example(GOOD + b"\r\r\n", "auto", "escape")
-def test_parse_accounts_for_every_line(content: bytes, form: str, encoding: str) -> None:
+def test_parse_accounts_for_every_line(content: bytes, form: str, encoding: Whatever) -> None:
     try:
         batch = nasalogs.parse(content, format=form, encoding=encoding, extras=["line", "raw", "byte_offset"])
     except nasalogs.ParseError as error:
@@ -68,7 +69,7 @@ def test_parse_accounts_for_every_line(content: bytes, form: str, encoding: str)
 @MANY
 @given(made.ANYTHING, FORMATS, CODES, st.sampled_from([1, 64, 1000, None]), st.sampled_from([1, 2]))
 def test_read_accounts_for_every_line(
-    content: bytes, form: str, encoding: str, batch_bytes: int | None, jobs: int
+    content: bytes, form: str, encoding: Whatever, batch_bytes: int | None, jobs: int
 ) -> None:
     reader = None
     try:
@@ -78,7 +79,8 @@ def test_read_accounts_for_every_line(
         rows = reader.to_pylist()
     except nasalogs.ParseError as error:
         assert error.kind in ("encoding", "no_rows")
-        assert error.kind == "no_rows" or is_utf_16(content)
+        # A first line that holds a NUL is taken for UTF-16 without its mark, or for no text at all.
+        assert error.kind == "no_rows" or is_utf_16(content) or b"\0" in content
         if reader is None or error.kind == "encoding":
             return
         rows = []
@@ -154,7 +156,7 @@ def test_classic_records_are_those_of_the_old_script(lines: list[made.Line]) -> 
 @given(st.lists(made.NEARLY.map(lambda it: it.replace(b"\n", b"")), max_size=6), FORMATS, CODES)
 @example([GOOD + b"\r\r"], "common", "escape")
 @example([b"\xef\xbb\xbf" + GOOD], "common", "escape")
-def test_parse_is_parse_line_line_by_line(lines: list[bytes], form: str, encoding: str) -> None:
+def test_parse_is_parse_line_line_by_line(lines: list[bytes], form: str, encoding: Whatever) -> None:
     if form == "auto":
         form = "common"
     # A mark at the start of a log is no part of its first line.
@@ -173,7 +175,13 @@ def test_parse_is_parse_line_line_by_line(lines: list[bytes], form: str, encodin
 
 
 @MANY
-@given(st.one_of(made.ANYTHING, st.text(max_size=100), st.binary().map(lambda it: it.decode("utf-8", "surrogateescape"))))
+@given(
+    st.one_of(
+        made.ANYTHING,
+        st.text(max_size=100),
+        st.binary().map(lambda it: it.decode("utf-8", "surrogateescape")),
+    )
+)
 def test_parse_line_raises_what_is_documented(line: str | bytes) -> None:
     try:
         record = nasalogs.parse_line(line)

@@ -26,9 +26,11 @@ class PathLike:
     """What has a path, in the form that it was made with."""
 
     def __init__(self, path: str | bytes) -> None:
+        """Of a path."""
         self.path = path
 
     def __fspath__(self) -> str | bytes:
+        """Give the path."""
         return self.path
 
 
@@ -36,6 +38,7 @@ class Reading:
     """A file object with nothing but `read`, which gives a little at a time."""
 
     def __init__(self, content: bytes, most: int = 1 << 30) -> None:
+        """Of some content."""
         self.file = io.BytesIO(content)
         self.most = most
 
@@ -86,7 +89,10 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], bool]] = {
     "read of compressed bytes": (lambda _: Reading(gzip.compress(LOG), 3), False),
     "generator": (lambda _: (piece for piece in pieces(LOG, 13)), False),
     "generator of buffers": (lambda _: (bytearray(piece) for piece in pieces(LOG, 13)), False),
-    "generator with empty pieces": (lambda _: (part for one in pieces(LOG, 99) for part in (b"", one)), False),
+    "generator with empty pieces": (
+        lambda _: (part for one in pieces(LOG, 99) for part in (b"", one)),
+        False,
+    ),
     "generator of compressed bytes": (lambda _: iter(pieces(gzip.compress(LOG), 3)), False),
     "dict keys": (lambda _: dict.fromkeys(LOG.splitlines(keepends=True)).keys(), False),
     "gzip in memory": (lambda _: gzip.compress(LOG), True),
@@ -126,9 +132,7 @@ def test_gives_all_rows(source: str, path: Path) -> None:
         ("zst", lambda content: pa.compress(content, "zstd", asbytes=True)),
     ],
 )
-def test_compression_is_told_by_content(
-    suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path
-) -> None:
+def test_compression_is_told_by_content(suffix: str, compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     packed = compress(LOG)
     for name in (f"a.log.{suffix}", "b.log", "c.txt.zip"):
         path = tmp_path / name
@@ -191,7 +195,8 @@ def test_a_path_that_is_no_text(tmp_path: Path) -> None:
             file.write(LOG)
     except OSError:
         pytest.skip("this file system wants names to be text")
-    for source in (os.fsdecode(name), PathLike(name), Path(os.fsdecode(name)), [PathLike(name)]):
+    sources: list[Any] = [os.fsdecode(name), PathLike(name), Path(os.fsdecode(name)), [PathLike(name)]]
+    for source in sources:
         reader = nasalogs.read(source, extras=["file"])
         rows = reader.to_pylist()
         assert paths(rows) == numbers(100)
@@ -294,7 +299,7 @@ def test_a_source_in_use_elsewhere() -> None:
             self.given: Iterator[bytes] = iter([LOG])
             self.inner: list[int] = []
 
-        def read(self, _: int) -> bytes:
+        def read(self, _: int = -1) -> bytes:
             self.inner.append(len(nasalogs.read(LOG).to_pylist()))
             return next(self.given, b"")
 

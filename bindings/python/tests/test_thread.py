@@ -5,6 +5,7 @@ import io
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ TIMES = 40
 
 
 @pytest.fixture(autouse=True)
-def _switch_often() -> Any:
+def _switch_often() -> Iterator[None]:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
     sys.setswitchinterval(before)
 
 
-def in_threads(work: Any, times: int = TIMES) -> list[Any]:
+def in_threads(work: Callable[[int], Any], times: int = TIMES) -> list[Any]:
     """Do it many times at once."""
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(work, range(times)))
@@ -40,9 +41,9 @@ def test_one_reader() -> None:
     ways: list[Any] = [
         lambda: paths(reader.to_pylist()),
         lambda: paths(pa.table(reader).to_pylist()),
-        lambda: reader.to_polars()["path"].to_list(),
-        lambda: pl.DataFrame(reader)["path"].to_list(),
-        lambda: reader.to_pydict()["path"],
+        lambda: list(reader.to_polars()["path"]),
+        lambda: list(pl.DataFrame(reader)["path"]),
+        lambda: list(reader.to_pydict()["path"]),
         lambda: [path for batch in reader for path in batch.column("path")],
         lambda: paths(reader.with_strings("view").to_pylist()),
         lambda: [row[0] for row in reader.to_duckdb(duckdb.connect()).project("path").fetchall()],
@@ -54,7 +55,7 @@ def test_one_reader() -> None:
 
 def test_different_readers(path: Path, tmp_path: Path) -> None:
     def work(number: int) -> int:
-        sources = [path, path.read_bytes(), io.BytesIO(path.read_bytes()), iter([path.read_bytes()])]
+        sources: list[Any] = [path, path.read_bytes(), io.BytesIO(path.read_bytes()), iter([path.read_bytes()])]
         rows = nasalogs.read(sources[number % 4], jobs=number % 3).to_pylist()
         assert paths(rows) == numbers(100)
         out = tmp_path / f"{number}.parquet"
@@ -88,7 +89,7 @@ def test_one_traffic_in_many_threads() -> None:
 
 
 def test_lines() -> None:
-    forms = ["auto", "common", "%h %l %u %t \"%r\" %>s %b"]
+    forms = ["auto", "common", '%h %l %u %t "%r" %>s %b']
 
     def work(number: int) -> None:
         for _ in range(50):
