@@ -216,12 +216,20 @@ impl Naming {
                 }
             }
         }
-        for (from, to) in &self.renames {
-            let Some((field, _)) = columns.iter_mut().find(|(field, _)| field.name() == from) else {
+        for (number, (from, _)) in self.renames.iter().enumerate() {
+            if !columns.iter().any(|(field, _)| field.name() == from) {
                 let names: Vec<&str> = columns.iter().map(|(field, _)| field.name().as_str()).collect();
                 return Err(Error::new(ErrorKind::Options, format!("there is no column {from:?} to rename"))
                     .with_hint(format!("there are {}", names.join(", "))));
-            };
+            }
+            if self.renames[..number].iter().any(|(other, _)| other == from) {
+                return Err(Error::new(ErrorKind::Options, format!("the column {from:?} is renamed twice"))
+                    .with_hint("name it once"));
+            }
+        }
+        // All at once: two columns can change their names with each other.
+        for (field, _) in &mut columns {
+            let to = self.name_of(field.name()).to_owned();
             *field = field.clone().with_name(to);
         }
         let (fields, makes): (Vec<Field>, Vec<Make>) = columns.into_iter().unzip();

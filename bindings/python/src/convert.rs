@@ -95,7 +95,7 @@ pub fn convert(
     }
     let inputs = Inputs::new(source)?;
     let args = Args {
-        inputs: inputs.paths().map(PathBuf::from).collect(),
+        inputs: inputs.files(py),
         output: path(output)?.into(),
         format: format.to_owned(),
         to: raise(py, to.map(str::parse::<OutputFormat>).transpose())?,

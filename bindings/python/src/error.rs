@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use nasalogs::{Error, ErrorKind, Reject};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -26,12 +26,18 @@ impl StdError for RejectedLine {}
 
 /// The error that a rejected line is where none is stood.
 pub fn rejected(reject: Reject) -> Error {
-    Error::new(ErrorKind::TooManyRejects, "a line was rejected").with_source(RejectedLine(reject))
+    Error::new(ErrorKind::TooManyRejects, said(&reject)).with_source(RejectedLine(reject))
 }
 
 /// An exception that goes through the crate and comes out again.
 pub fn carry(error: PyErr) -> Error {
     Error::new(ErrorKind::Io, "a Python object raised an exception").with_source(error)
+}
+
+/// Whether an error is Ctrl-C, as it was raised.
+pub fn is_interrupt(error: &Error) -> bool {
+    find::<PyErr>(error)
+        .is_some_and(|raised| Python::attach(|py| raised.is_instance_of::<PyKeyboardInterrupt>(py)))
 }
 
 /// The exception for an error: one that was raised by a Python object below, as it was; otherwise by kind.
@@ -60,7 +66,7 @@ fn said(reject: &Reject) -> String {
         Some(file) => format!("{}:{}", file.escape_debug(), reject.line),
         None => format!("line {}", reject.line),
     };
-    format!("{place}: {}: {}", reject.reason.describe(), reject.text())
+    format!("{place}: {} ({}): {}", reject.reason, reject.reason.describe(), reject.text())
 }
 
 /// `OSError`, or the subclass that Python has for the number: `FileNotFoundError` and so on.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nasalogs::source::{Source, expand};
@@ -9,7 +10,7 @@ use nasalogs::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyMapping, PyMemoryView, PyString, PyTuple};
 
 use crate::error::carry;
 use crate::file::{Buffer, Bytes, File, Pieces};
@@ -118,12 +119,17 @@ impl Inputs {
         Ok(sources)
     }
 
-    /// The paths among them, as they stand.
-    pub fn paths(&self) -> impl Iterator<Item = &OsString> {
-        self.inputs.iter().filter_map(|input| match input {
-            Input::Path(path) => Some(path),
+    /// The files among them, as they were named: also those that somebody has opened.
+    pub fn files(&self, py: Python<'_>) -> Vec<PathBuf> {
+        let file = |input: &Input| match input {
+            Input::Path(path) => Some(PathBuf::from(path)),
+            Input::File(object) => {
+                let name: PathBuf = object.bind(py).getattr("name").ok()?.extract().ok()?;
+                name.is_file().then_some(name)
+            }
             _ => None,
-        })
+        };
+        self.inputs.iter().filter_map(file).collect()
     }
 }
 
@@ -178,7 +184,7 @@ pub fn path(object: &Bound<'_, PyAny>) -> PyResult<OsString> {
 }
 
 fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
-    object.is_instance_of::<PyBytes>() || pyo3::buffer::PyBuffer::<u8>::get(object).is_ok()
+    object.is_instance_of::<PyBytes>() || PyMemoryView::from(object).is_ok()
 }
 
 fn is_text(object: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -213,7 +219,7 @@ fn interruptible(source: Source) -> Result<Source> {
     let name = source.name();
     let opened = Python::attach(|py| {
         let opened = py.import("io")?.call_method1("FileIO", (path.as_os_str(),))?;
-        Ok(Source::reader(File::new(opened.unbind())))
+        Ok(Source::reader(File::owned(opened.unbind())))
     });
     let opened = opened.map_err(carry)?;
     Ok(match name {

@@ -2,14 +2,14 @@
 
 use arrow::compute::concat_batches;
 use nasalogs::{Decoder, LogFormat, Reject, Result};
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyMapping, PyMemoryView, PyString};
 
 use crate::batch::RecordBatch;
 use crate::choice::{Choices, Count, OnReject, Passed, names, pairs, raise};
 use crate::error::{exception, rejected};
+use crate::file::bytes_of;
 
 /// The bytes of a line: text as UTF-8, where a lone surrogate stands for the byte that it was made from.
 pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyResult<R>) -> PyResult<R> {
@@ -25,8 +25,8 @@ pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyRes
     if let Ok(bytes) = line.cast::<PyBytes>() {
         return use_it(bytes.as_bytes());
     }
-    match PyBuffer::<u8>::get(line) {
-        Ok(buffer) => use_it(&buffer.to_vec(line.py())?),
+    match bytes_of(line) {
+        Ok(bytes) => use_it(bytes.as_bytes()),
         Err(_) => {
             Err(PyTypeError::new_err(format!("a line is str or bytes, not {}", line.get_type().name()?)))
         }
@@ -35,7 +35,7 @@ pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyRes
 
 /// All lines, each with its line end.
 fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let is_one = lines.is_instance_of::<PyString>() || PyBuffer::<u8>::get(lines).is_ok();
+    let is_one = lines.is_instance_of::<PyString>() || PyMemoryView::from(lines).is_ok();
     if is_one {
         return with_line(lines, |text| Ok(text.to_vec()));
     }

@@ -1,6 +1,6 @@
 //! A log that can be read, and the readings of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{RecordBatch, RecordBatchReader};
@@ -113,8 +113,6 @@ pub struct Pass {
     reading: Mutex<Reading>,
     /// The thread that is reading: what it calls in Python must not read on, or ask for an account.
     busy: AtomicUsize,
-    /// Whether batches go to another library, which makes exceptions of its own.
-    foreign: Arc<AtomicBool>,
     schema: SchemaRef,
     named: Option<Named>,
     kept: Arc<Mutex<Vec<Reject>>>,
@@ -130,27 +128,21 @@ impl Pass {
     fn open(inputs: &Inputs, choices: &Choices, run: &Run, strings: StringType) -> Result<Self> {
         let options = choices.options.clone().with_strings(strings);
         let kept: Arc<Mutex<Vec<Reject>>> = Arc::default();
-        let foreign = Arc::new(AtomicBool::new(false));
-        let is_foreign = Arc::clone(&foreign);
-        let watch = move || {
-            if is_foreign.load(Ordering::Relaxed) { signal::check_for_others() } else { signal::check() }
-        };
         let mut builder = ReaderBuilder::new()
             .with_options(options)
             .with_jobs(run.jobs)
             .with_max_rejects(run.max_rejects)
-            .with_watch(watch);
+            .with_watch(signal::check);
         if run.strict || !matches!(run.on_reject, OnReject::Count) {
             builder = builder.with_rejects(listener(&run.on_reject, Arc::clone(&kept)));
         }
         let reader = builder.open_sources(inputs.sources()?)?;
-        Self::new(reader, choices, foreign, kept, run.strict)
+        Self::new(reader, choices, kept, run.strict)
     }
 
     fn new(
         reader: nasalogs::Reader,
         choices: &Choices,
-        foreign: Arc<AtomicBool>,
         kept: Arc<Mutex<Vec<Reject>>>,
         strict: bool,
     ) -> Result<Self> {
@@ -158,7 +150,7 @@ impl Pass {
         let schema = named.schema();
         let named = (!choices.naming.is_plain()).then_some(named);
         let reading = Mutex::new(Reading::Open(Box::new(reader)));
-        Ok(Self { reading, busy: AtomicUsize::new(0), foreign, schema, named, kept, strict })
+        Ok(Self { reading, busy: AtomicUsize::new(0), schema, named, kept, strict })
     }
 
     /// The same, not yet begun, with another layout of strings.
@@ -166,16 +158,11 @@ impl Pass {
         let taken = std::mem::replace(&mut *lock(&self.reading), Reading::Ended(Box::default()));
         match taken {
             Reading::Open(reader) => {
-                let (foreign, kept) = (Arc::clone(&self.foreign), Arc::clone(&self.kept));
-                Self::new(reader.with_strings(strings)?, choices, foreign, kept, self.strict)
+                let kept = Arc::clone(&self.kept);
+                Self::new(reader.with_strings(strings)?, choices, kept, self.strict)
             }
             Reading::Ended(_) => Err(Error::new(ErrorKind::Options, "the reading has ended")),
         }
-    }
-
-    /// Says that batches go to another library.
-    pub fn go_abroad(&self) {
-        self.foreign.store(true, Ordering::Relaxed);
     }
 
     /// The reading, for this thread alone, unless it has it already.

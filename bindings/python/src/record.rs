@@ -341,17 +341,17 @@ pub fn parse_line(
     let names: Names = raise(py, names.parse())?;
     let encoding: Encoding = raise(py, encoding.parse())?;
     let rename = pairs(rename)?.unwrap_or_default();
-    with_line(line, |line| {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+    with_line(line, |whole| {
+        let line = whole.strip_suffix(b"\n").unwrap_or(whole);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let format = known(py, format, line)?;
-        let record = match format.parse_line(line) {
+        let format = known(py, format, whole)?;
+        let record = match format.parse_line(whole) {
             _ if line.contains(&b'\n') => Err(RejectReason::TrailingData),
             read => read,
         };
         let record = record.map_err(|reason| {
             let reject = Reject { file: None, line: 1, offset: 0, reason, raw: line.to_vec() };
-            let text = format!("{}: {}", reason.describe(), nasalogs::field::text::escape_control(line));
+            let text = format!("{reason} ({}): {}", reason.describe(), reject.text());
             parse_error(py, &text, reason.as_str(), Some(&reject))
         })?;
         let values = match names {

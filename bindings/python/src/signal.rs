@@ -42,17 +42,15 @@ pub fn check() -> Result<()> {
     Python::attach(|py| py.check_signals()).map_err(interrupted)
 }
 
-/// As [`check`], where the exception could not get through, because a foreign reader of a stream makes its own of every
-/// error: the interrupt is set anew, to be raised when control is back in Python.
-pub fn check_for_others() -> Result<()> {
-    check().inspect_err(|_| {
-        Python::attach(|py| {
-            static INTERRUPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-            let interrupt = INTERRUPT.import(py, "_thread", "interrupt_main");
-            // Without it the foreign reader's error is all there is.
-            let _ = interrupt.and_then(|interrupt| interrupt.call0());
-        });
-    })
+/// Sets an interrupt anew, to be raised when control is back in Python: its exception does not get through a foreign reader
+/// of a stream, which makes its own of every error.
+pub fn interrupt_again() {
+    Python::attach(|py| {
+        static INTERRUPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let interrupt = INTERRUPT.import(py, "_thread", "interrupt_main");
+        // Without it the foreign reader's error is all there is.
+        let _ = interrupt.and_then(|interrupt| interrupt.call0());
+    });
 }
 
 fn interrupted(error: PyErr) -> Error {

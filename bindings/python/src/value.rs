@@ -50,8 +50,11 @@ fn bytes<'a, 'py>(
 
 /// An instant, in milliseconds since 1970 UTC, as an aware datetime in an offset of so many minutes east.
 pub fn datetime(py: Python<'_>, ms: i64, tz_offset: i16) -> PyResult<Bound<'_, PyDateTime>> {
-    let zone = zone(py, tz_offset)?;
     let local = ms + i64::from(tz_offset) * 60_000;
+    // A leap second at the end of 9999 is in the year after it, which Python has only in UTC, where it was not yet then.
+    let is_known = (1..=9999).contains(&civil_from_days(local.div_euclid(86_400_000)).0);
+    let (local, tz_offset) = if is_known { (local, tz_offset) } else { (ms, 0) };
+    let zone = zone(py, tz_offset)?;
     let (year, month, day) = civil_from_days(local.div_euclid(86_400_000));
     let of_day = local.rem_euclid(86_400_000);
     let (second, milli) = (of_day / 1000, of_day % 1000);

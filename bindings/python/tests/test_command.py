@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import nasalogs
@@ -18,15 +17,6 @@ from sample import BAD, GOOD, log, numbered
 
 def test_version(command: Command) -> None:
     assert command("--version").stdout.decode() == f"nasalogs {nasalogs.__version__}\n"
-    assert metadata.version("nasalogs") == nasalogs.__version__
-
-
-def test_is_installed(path: Path) -> None:
-    (point,) = metadata.entry_points(group="console_scripts", name="nasalogs")
-    assert point.load() is nasalogs.__main__.main
-    script = Path(sys.executable).with_name("nasalogs")
-    done = subprocess.run([script, "detect", path], capture_output=True, text=True, check=True)
-    assert "common" in done.stdout
 
 
 def test_help(command: Command) -> None:

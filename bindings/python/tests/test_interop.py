@@ -137,7 +137,6 @@ def with_types(reader: nasalogs.Reader, **types: pa.DataType) -> pa.Schema:
         {"host": pa.dictionary(pa.int32(), pa.string())},
         {"ts": pa.timestamp("us", "UTC")},
         {"ts": pa.timestamp("ns", "UTC")},
-        {"ts": pa.timestamp("s", "UTC")},
         {"status": pa.int64(), "bytes": pa.int64()},
         {"status": pa.int32(), "string": pa.string_view(), "ts": pa.timestamp("us", "UTC")},
     ],

@@ -166,6 +166,9 @@ def is_asleep(process: "subprocess.Popen[str]") -> bool:
     ],
 )
 def test_while_nobody_writes_to_a_fifo(call: str, written: int | None, tmp_path: Path) -> None:
+    if "detect" in call and (written or 0) > 1000:
+        # It has seen enough, and does not wait.
+        written = 1000
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     words = [sys.executable, "-W", "ignore", "-c", WAITING.format(call=call), str(fifo)]
@@ -185,8 +188,6 @@ def test_while_nobody_writes_to_a_fifo(call: str, written: int | None, tmp_path:
             writer.start()
             writer.join(PATIENCE)
             assert not writer.is_alive()
-        if "detect" in call and (written or 0) > 1000:
-            pytest.skip("it has seen enough, and does not wait")
         # Asleep, and asleep still: it waits for what does not come.
         pause = threading.Event()
         asleep = 0

@@ -1,6 +1,6 @@
 """The options of `read`, and their mistakes."""
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import nasalogs
 import pyarrow as pa
@@ -138,8 +138,11 @@ def test_two_names_are_swapped() -> None:
     assert row == {"path": "h.example", "host": "/a"}
 
 
+HOWS: Final[tuple[Literal["count", "collect"], ...]] = ("count", "collect")
+
+
 def test_on_reject() -> None:
-    for how in (None, "count", "collect"):
+    for how in HOWS:
         reader = nasalogs.read(MIXED, on_reject=how)
         assert reader.to_pylist() == [GOOD_ROW, GOOD_ROW]
         assert reader.summary.rejected == len(BAD)
@@ -166,7 +169,7 @@ def test_on_reject_may_raise() -> None:
 
 
 def test_strict() -> None:
-    for how in (None, "count", "collect"):
+    for how in HOWS:
         reader = nasalogs.read(MIXED, strict=True, on_reject=how)
         rows = 0
         with pytest.raises(nasalogs.ParseError) as caught:  # noqa: PT012 - what came before counts

@@ -25,10 +25,10 @@ def inputs(pieces: Iterator[bytes], mapped: mmap.mmap) -> None:
         nasalogs.detect(file)
         nasalogs.convert(file, "out.parquet", partition_by="dt", max_rejects=0.5)
     with Path("access.log").open() as text:
-        nasalogs.read(text)  # type: ignore[arg-type]
+        nasalogs.read(text)
         nasalogs.parse(text)
     nasalogs.read(1)  # type: ignore[arg-type]
-    nasalogs.read(Path().iterdir())  # type: ignore[arg-type]
+    nasalogs.read(Path().iterdir())
 
 
 def options() -> None:

@@ -109,10 +109,21 @@ fn what_cannot_be_named_so_is_refused() {
     assert!(text.contains("no column \"nothing\" to rename; there are host, ident"), "{text}");
     let text = error(plain().with_rename("host", "ident"), ParseOptions::new());
     assert!(text.contains("two columns would be called \"ident\""), "{text}");
+    let text = error(plain().with_rename("host", "a").with_rename("host", "b"), ParseOptions::new());
+    assert!(text.contains("\"host\" is renamed twice"), "{text}");
     let text = error(Naming::new(Names::Classic).with_columns(["host"]), ParseOptions::new());
     assert!(text.contains("no classic column \"host\"; expected some of ip, timestamp"), "{text}");
     let format: LogFormat = "%h %l %u [%{%s}t] \"%r\" %s %b".parse().unwrap_or_else(|_| LogFormat::common());
     if format.columns().all(|column| column.name != "status") {
         error(Naming::new(Names::Classic), ParseOptions::new().with_format(format));
     }
+}
+
+#[test]
+fn two_columns_can_change_their_names() {
+    let log = line("01/Jul/1995:00:00:01 -0400", "GET /a?b HTTP/1.0", "200 7");
+    let naming = Naming::default().with_rename("host", "path").with_rename("path", "host");
+    let batch = read(&naming, ParseOptions::new(), &log).unwrap();
+    assert_eq!(texts(&batch, "path"), [Some("h".to_owned())]);
+    assert_eq!(texts(&batch, "host"), [Some("/a".to_owned())]);
 }
