@@ -70,7 +70,9 @@ def core(command: Path, log: Path) -> float:
 def whole_files(log: Path, runs: int, slow: bool) -> dict[str, tuple[float, float]]:
     """A file to a table, by each tool."""
     captured = "[" + ", ".join(f"'{name}'" for name in CAPTURED) + "]"
-    lines = f"read_csv('{log}', delim = '\x01', quote = '', escape = '', header = false, columns = {{'line': 'VARCHAR'}})"
+    lines = (
+        f"read_csv('{log}', delim = '\x01', quote = '', escape = '', header = false, columns = {{'line': 'VARCHAR'}})"
+    )
 
     def with_duckdb() -> Any:
         return duckdb.sql(f"SELECT unnest(regexp_extract(line, '{LINE}', {captured})) FROM {lines}").to_arrow_table()
@@ -136,9 +138,7 @@ def single_lines(log: Path) -> dict[str, float]:
         )[1]
         / ten,
         "re, the classic script": best(20, each(by_script))[1] / ten,
-        f"nasalogs.parse(list of {len(sample)} lines)": best(
-            10, lambda: [nasalogs.parse(sample) for _ in again]
-        )[1]
+        f"nasalogs.parse(list of {len(sample)} lines)": best(10, lambda: [nasalogs.parse(sample) for _ in again])[1]
         / len(again)
         / len(sample),
         "the same, and to_pylist()": best(5, lambda: [nasalogs.parse(sample).to_pylist() for _ in range(20)])[1]
