@@ -40,7 +40,7 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         return raised.clone_ref(py);
     }
     if let Some(RejectedLine(reject)) = find(&error) {
-        return parse_error(py, &reject.to_string(), reject.reason.as_str(), Some(reject));
+        return parse_error(py, &said(reject), reject.reason.as_str(), Some(reject));
     }
     let text = named_as_here(&error.to_string());
     match error.kind() {
@@ -52,6 +52,15 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         ErrorKind::Encoding => located(py, &text, "encoding", &error),
         _ => PyValueError::new_err(text),
     }
+}
+
+/// Where, why, and which line.
+fn said(reject: &Reject) -> String {
+    let place = match &reject.file {
+        Some(file) => format!("{}:{}", file.escape_debug(), reject.line),
+        None => format!("line {}", reject.line),
+    };
+    format!("{place}: {}: {}", reject.reason.describe(), reject.text())
 }
 
 /// `OSError`, or the subclass that Python has for the number: `FileNotFoundError` and so on.
@@ -110,6 +119,9 @@ fn named_as_here(text: &str) -> String {
         match option {
             "" => said.push_str("--"),
             "with" => said.push_str("extras="),
+            "overwrite" | "append" | "strict" | "csv-safe" => {
+                said.push_str(&format!("{}=True", option.replace('-', "_")));
+            }
             option => said.push_str(&format!("{}=", option.replace('-', "_"))),
         }
         said.push_str(rest);

@@ -90,14 +90,16 @@ impl Read for File {
 
 /// An iterator over pieces of a log, cut anywhere.
 pub struct Pieces {
+    /// The first piece, where somebody has looked at it.
+    first: Option<Py<PyAny>>,
     iterator: Py<PyAny>,
     rest: Piece,
 }
 
 impl Pieces {
     /// Takes pieces until there are no more.
-    pub fn new(iterator: Py<PyAny>) -> Self {
-        Self { iterator, rest: Piece::default() }
+    pub fn new(first: Option<Py<PyAny>>, iterator: Py<PyAny>) -> Self {
+        Self { first, iterator, rest: Piece::default() }
     }
 }
 
@@ -108,7 +110,8 @@ impl Read for Pieces {
             return Ok(left);
         }
         Python::attach(|py| {
-            for piece in self.iterator.bind(py).try_iter()? {
+            let first = self.first.take().map(|first| Ok(first.into_bound(py)));
+            for piece in first.into_iter().chain(self.iterator.bind(py).try_iter()?) {
                 let count = with_bytes(&piece?, "the iterable", |piece| self.rest.put(piece, space))?;
                 // An empty piece is not the end.
                 if count > 0 {

@@ -22,8 +22,10 @@ enum Input {
     Buffer(Py<PyAny>),
     /// An object with `read`.
     File(Py<PyAny>),
-    /// An iterable of bytes.
+    /// A list of bytes.
     Pieces(Py<PyAny>),
+    /// An iterator over bytes, after its first.
+    Stream(Py<PyAny>, Py<PyAny>),
 }
 
 /// What a caller passed to be read, in order.
@@ -35,7 +37,7 @@ pub struct Inputs {
 }
 
 const EXPECTED: &str =
-    "a path, a pattern, bytes, a binary file object, an iterable of bytes, or a list of such";
+    "a path, a pattern, bytes, a binary file object, an iterable of bytes or of paths, or a list of such";
 
 impl Inputs {
     /// Sorts out what was passed.
@@ -56,14 +58,15 @@ impl Inputs {
             } else {
                 items.iter().map(one).collect::<PyResult<_>>()?
             }
+        } else if is_iterator(object)? {
+            stream(object)?
         } else {
             vec![one(object)?]
         };
         let once = inputs.iter().any(|input| match input {
             Input::Path(path) => path == "-" || !is_regular(path),
-            Input::Bytes(_) | Input::Buffer(_) => false,
-            Input::File(_) => true,
-            Input::Pieces(_) => !is_list,
+            Input::Bytes(_) | Input::Buffer(_) | Input::Pieces(_) => false,
+            Input::File(_) | Input::Stream(..) => true,
         });
         Ok(Self { inputs, once, taken: AtomicBool::new(false) })
     }
@@ -104,7 +107,11 @@ impl Inputs {
                     let iterator = Python::attach(|py| {
                         object.bind(py).try_iter().map(|iterator| iterator.into_any().unbind()).map_err(carry)
                     })?;
-                    sources.push(Source::reader(Pieces::new(iterator)));
+                    sources.push(Source::reader(Pieces::new(None, iterator)));
+                }
+                Input::Stream(first, rest) => {
+                    let (first, rest) = Python::attach(|py| (first.clone_ref(py), rest.clone_ref(py)));
+                    sources.push(Source::reader(Pieces::new(Some(first), rest)));
                 }
             }
         }
@@ -139,11 +146,30 @@ fn one(object: &Bound<'_, PyAny>) -> PyResult<Input> {
         }
         return Ok(Input::File(object.clone().unbind()));
     }
-    let is_iterable = object.hasattr("__iter__")? && !object.is_instance_of::<PyMapping>();
-    if is_iterable && !object.is_instance_of::<PyList>() && !object.is_instance_of::<PyTuple>() {
-        return Ok(Input::Pieces(object.clone().unbind()));
-    }
     Err(PyTypeError::new_err(format!("expected {EXPECTED}, not {}", object.get_type().name()?)))
+}
+
+/// Whether it is something to iterate over, and nothing else that can be read.
+fn is_iterator(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_other = object.is_instance_of::<PyString>()
+        || object.hasattr("__fspath__")?
+        || has_buffer(object)
+        || object.hasattr("read")?
+        || object.is_instance_of::<PyMapping>();
+    Ok(!is_other && object.hasattr("__iter__")?)
+}
+
+/// Paths, where the first that an iterator gives is one; else pieces of one log.
+fn stream(object: &Bound<'_, PyAny>) -> PyResult<Vec<Input>> {
+    let mut items = object.try_iter()?;
+    let Some(first) = items.next().transpose()? else {
+        return Ok(vec![Input::Bytes(PyBytes::new(object.py(), b"").unbind())]);
+    };
+    if first.is_instance_of::<PyString>() || first.hasattr("__fspath__")? {
+        let rest = items.map(|item| one(&item?));
+        return std::iter::once(one(&first)).chain(rest).collect();
+    }
+    Ok(vec![Input::Stream(first.unbind(), items.into_any().unbind())])
 }
 
 /// A path of any kind; bytes that are no text in it are kept.

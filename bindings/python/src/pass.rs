@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
 use nasalogs::{
-    Error, ErrorKind, MaxRejects, Named, ReaderBuilder, Reject, Result, StringType, Summary, schema,
+    Error, ErrorKind, MaxRejects, Named, Naming, ReaderBuilder, Reject, Result, StringType, Summary, schema,
 };
 
 use crate::choice::{Choices, OnReject};
@@ -60,6 +60,11 @@ impl Log {
     /// The format; of several, the one with the most columns.
     pub fn format(&self) -> Option<&nasalogs::LogFormat> {
         self.format.as_ref()
+    }
+
+    /// The names that columns get.
+    pub fn naming(&self) -> &Naming {
+        &self.choices.naming
     }
 
     /// The layout of strings that was chosen.

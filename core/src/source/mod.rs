@@ -94,6 +94,7 @@ impl Source {
     /// [`ErrorKind::Io`] when it cannot be opened or read or is a directory; [`ErrorKind::Compression`] when it is
     /// compressed in a way that this build does not read.
     pub fn open(self) -> Result<Input> {
+        let unnamed = if matches!(self.place, Place::Stdin) { "standard input" } else { "the input" };
         let (reader, total): (Box<dyn Read + Send>, Option<u64>) = match self.place {
             Place::Path(path) => {
                 let (file, total) = open_file(&path)?;
@@ -102,7 +103,7 @@ impl Source {
             Place::Stdin => (Box::new(io::stdin()), None),
             Place::Reader { reader, total } => (reader, total),
         };
-        Input::new(self.name, reader, total)
+        Input::new(self.name, unnamed, reader, total)
     }
 }
 

@@ -16,6 +16,9 @@ class ParseError(ValueError):
     bad_timestamp
     """
 
+    # Where it is imported from, which is what tracebacks show.
+    __module__ = "nasalogs"
+
     kind: str
     line: int | None
     offset: int | None
