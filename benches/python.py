@@ -63,7 +63,7 @@ def core(command: Path, log: Path) -> float:
     """Megabytes a second that the core parses on one core with its best backend."""
     said = subprocess.run([command, "bench", log, "--json"], check=True, capture_output=True, text=True)
     results = json.loads(said.stdout)["results"]
-    return max(row["gb_per_second"] for row in results if row["task"] == "parse to Arrow") * 1000
+    return float(max(row["gb_per_second"] for row in results if row["task"] == "parse to Arrow")) * 1000
 
 
 def whole_files(log: Path, runs: int, *, slow: bool) -> dict[str, tuple[float, float]]:
@@ -74,7 +74,8 @@ def whole_files(log: Path, runs: int, *, slow: bool) -> dict[str, tuple[float, f
     )
 
     def with_duckdb() -> Any:
-        return duckdb.sql(f"SELECT unnest(regexp_extract(line, '{LINE}', {captured})) FROM {lines}").to_arrow_table()
+        relation: Any = duckdb.sql(f"SELECT unnest(regexp_extract(line, '{LINE}', {captured})) FROM {lines}")
+        return relation.to_arrow_table()
 
     def with_polars() -> Any:
         frame = pl.scan_csv(

@@ -8,22 +8,29 @@ cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-target}
 
-# The package in .venv. Its compiled half is the one that the workspace's tests have built: nothing is compiled a second
-# time, as `maturin develop` would for its other features of dependencies, and arrays are validated as in those tests.
+# The package in .venv, as `maturin develop` would install it. Its compiled half is the one that the workspace's tests have
+# built: maturin would build it, and half of what it depends on, a second time, as other features are asked for. And this
+# one's arrays are validated, as in those tests.
 package() {
     "$cargo" build --quiet --workspace --lib --bins --tests
-    local into=bindings/python/python/nasalogs/_core.abi3.so library
+    local module=bindings/python/python/nasalogs/_core.abi3.so script=.venv/bin/nasalogs library site said
     for library in "$target"/debug/lib_core.{so,dylib}; do
         # A new file: Python may have the old one in memory.
-        if [ -e "$library" ]; then rm -f "$into" && cp "$library" "$into"; fi
+        if [ -e "$library" ]; then rm -f "$module" && cp "$library" "$module"; fi
     done
-    echo "$PWD/bindings/python/python" >"$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nasalogs.pth"
+    site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    rm -rf "$site"/nasalogs-*.dist-info
+    said=$(.venv/bin/maturin pep517 write-dist-info --metadata-directory "$site" 2>&1) || { echo "$said" >&2; exit 1; }
+    echo "$PWD/bindings/python/python" >"$site/nasalogs.pth"
+    printf '#!%s\nimport sys\nfrom nasalogs.__main__ import main\nsys.exit(main())\n' "$PWD/$python" >"$script"
+    chmod +x "$script"
 }
 
 venv tests/python/requirements.txt || exit 0
 
 case "${1:-test}" in
     test)
+        venv bindings/python/requirements.txt || exit 0
         package
         export NASALOGS="${NASALOGS:-$(cd "$target" && pwd)/debug/nasalogs}"
         failed=0
@@ -33,7 +40,10 @@ case "${1:-test}" in
         exit $failed
         ;;
     setup) ;;
-    package) package ;;
+    package)
+        venv bindings/python/requirements.txt || exit 0
+        package
+        ;;
     lint)
         "$python" -m ruff check
         "$python" -m ruff format --check

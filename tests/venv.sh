@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: `venv FILE...` gives the repository's own virtual environment the packages of these requirement files, once,
 # and anew when a pin has changed. False, and said, where that cannot be.
 python=.venv/bin/python

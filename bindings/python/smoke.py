@@ -51,8 +51,9 @@ def commands(folder: Path) -> None:
         run = subprocess.run([*words, "--version"], capture_output=True, text=True, check=True)
         assert run.stdout == f"nasalogs {nasalogs.__version__}\n", run
         rows = folder / "rows.ndjson"
-        convert = ["convert", folder / "access.log", "-o", rows, "--overwrite", "--quiet"]
-        subprocess.run([*words, *convert], check=True)
+        subprocess.run(
+            [*words, "convert", str(folder / "access.log"), "-o", str(rows), "--overwrite", "--quiet"], check=True
+        )
         assert rows.read_bytes().count(b"\n") == ROWS
 
 
