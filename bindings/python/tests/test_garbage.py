@@ -39,9 +39,9 @@ def test_an_empty_list() -> None:
 
 def test_text_files(path: Path) -> None:
     with path.open() as file, pytest.raises(TypeError, match=r'open\(path, "rb"\)'):
-        nasalogs.read(file)  # type: ignore[arg-type]
+        nasalogs.read(file)
     with pytest.raises(TypeError, match="binary mode"):
-        nasalogs.read(io.StringIO("text"))  # type: ignore[arg-type]
+        nasalogs.read(io.StringIO("text"))
 
 
 @pytest.mark.parametrize(

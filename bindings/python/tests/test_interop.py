@@ -69,7 +69,7 @@ def test_batches_go_by_themselves() -> None:
     assert pa.record_batch(batch).to_pylist() == pa.table(batch).to_pylist() == rows
     assert batch.to_pyarrow().to_pylist() == rows
     assert isinstance(batch.to_pyarrow(), pa.RecordBatch)
-    assert shape.of_frame(batch.to_polars()) == shape.of_frame(pl.DataFrame(batch)) == rows  # type: ignore[arg-type]
+    assert shape.of_frame(batch.to_polars()) == shape.of_frame(pl.DataFrame(batch)) == rows
     assert shape.of_pandas(batch.to_pandas()) == rows
     assert duckdb.execute("SELECT count(*), min(path) FROM batch").fetchall() == [(2, "/a")]
     assert shape.of_frame(pl.from_arrow(pa.table(batch))) == rows  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_requested_columns_have_to_be_the_same() -> None:
             with pytest.raises(ValueError, match="the requested schema has the columns"):
                 pa.RecordBatchReader.from_stream(source, wanted)
     with pytest.raises((TypeError, ValueError)):
-        reader.__arrow_c_stream__(5)  # type: ignore[arg-type]
+        reader.__arrow_c_stream__(5)
     # A capsule of something else.
     with pytest.raises((TypeError, ValueError)):
         reader.__arrow_c_stream__(reader.__arrow_c_stream__())
