@@ -12,9 +12,10 @@ test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_
 wheel: ## The Python package for this platform, and its source distribution, in target/wheels
 	@bindings/python/wheel.sh
 
-bench: ## Criterion, then the same file read by other tools
+bench: ## Criterion, then the same file read by other tools, then in Python
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
+	@CARGO="$(CARGO)" benches/python.sh
 
 fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
