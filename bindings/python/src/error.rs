@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use nasalogs::{Error, ErrorKind, Reject};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -31,7 +31,8 @@ pub fn rejected(reject: Reject) -> Error {
 
 /// An exception that goes through the crate and comes out again.
 pub fn carry(error: PyErr) -> Error {
-    Error::new(ErrorKind::Io, "a Python object raised an exception").with_source(error)
+    // Other libraries show only the text.
+    Error::new(ErrorKind::Io, error.to_string()).with_source(error)
 }
 
 /// Whether an error is Ctrl-C, as it was raised.
@@ -43,6 +44,13 @@ pub fn is_interrupt(error: &Error) -> bool {
 /// The exception for an error: one that was raised by a Python object below, as it was; otherwise by kind.
 pub fn exception(py: Python<'_>, error: Error) -> PyErr {
     if let Some(raised) = find::<PyErr>(&error) {
+        // In a loop it would be the end of it, and what is left would be lost in silence (as PEP 479 has it).
+        if raised.is_instance_of::<PyStopIteration>(py) {
+            let error =
+                PyRuntimeError::new_err("a file object, an iterator or on_reject raised StopIteration");
+            error.set_cause(py, Some(raised.clone_ref(py)));
+            return error;
+        }
         return raised.clone_ref(py);
     }
     if let Some(RejectedLine(reject)) = find(&error) {

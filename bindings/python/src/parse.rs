@@ -72,7 +72,7 @@ fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 ///     strings: The Arrow layout of text: "utf8", "view" or "compact".
 ///     names: "nasalogs" or "classic".
 ///     rename: Other names for columns, as {"host": "client"}.
-///     on_reject: What to do with a line that is no row: "collect" it for `RecordBatch.rejects` (None does),
+///     on_reject: What to do with a line that is no row: "collect" it for `RecordBatch.rejects`,
 ///         "count" leaves it out, "raise" ParseError, or a function that is called with each Reject.
 ///     max_line: The longest line in bytes, without its end; longer ones are rejected. None is 1 MiB.
 ///

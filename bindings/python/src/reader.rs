@@ -267,9 +267,9 @@ impl Batches {
 ///     names: "nasalogs", or "classic" for ip, timestamp (as logged), method, url, protocol, status_code and
 ///         bytes (0 for "-").
 ///     rename: Other names for columns, as {"host": "client"}; `columns` means the names before that.
-///     on_reject: What to do with a line that is no row: "count" it (None does), "collect" it for
+///     on_reject: What to do with a line that is no row: "count" it, "collect" it for
 ///         `Reader.rejects`, "raise" ParseError, or a function that is called with each Reject.
-///     max_rejects: Raise ParseError at the end if more lines are rejected: a number of lines such as 100, a
+///     max_rejects: Raise ParseError if more lines are rejected, a share of them at the end: a number of lines such as 100, a
 ///         share of them such as 0.005, or "0.5%". None allows any number, but not that all are.
 ///     strict: Raise ParseError at the end if any line is rejected.
 ///     max_line: The longest line in bytes, without its end; longer ones are rejected. None is 1 MiB.

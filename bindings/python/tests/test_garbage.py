@@ -3,6 +3,7 @@
 import io
 import mmap
 import os
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -313,3 +314,33 @@ def test_an_object_that_is_read_by_two_threads_at_once() -> None:
         assert not thread.is_alive()
     assert found == [100]
     assert len(refused) == 7
+
+
+def test_the_end_of_something_else_is_not_the_end(path: Path) -> None:
+    def end(_: object = None) -> Any:
+        raise StopIteration
+
+    log = path.read_bytes() + b"bad\n" + path.read_bytes()
+    for reader in (nasalogs.read(log, on_reject=end), nasalogs.read(Odd(end))):
+        with pytest.raises(RuntimeError, match="StopIteration") as caught:
+            list(reader)
+        assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_an_archive_is_not_a_log(path: Path, tmp_path: Path) -> None:
+    for name, mode in (("logs.tar", "w"), ("logs.tar.gz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:  # type: ignore[call-overload]
+            archive.add(path, "access.log")
+        for call in (nasalogs.read, nasalogs.detect):
+            with pytest.raises(nasalogs.ParseError, match="tar archive"):
+                call(tmp_path / name)
+        with pytest.raises(nasalogs.ParseError, match="tar archive"):
+            nasalogs.read(tmp_path / name, format="common").to_pylist()
+
+
+def test_other_libraries_say_what_was_raised() -> None:
+    def fail(_: object) -> None:
+        raise KeyError("the reason")  # noqa: EM101
+
+    with pytest.raises(pa.ArrowInvalid, match="the reason"):
+        pa.table(nasalogs.read(LOG + b"bad\n", on_reject=fail))
