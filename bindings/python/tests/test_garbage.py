@@ -340,7 +340,8 @@ def test_an_archive_is_not_a_log(path: Path, tmp_path: Path) -> None:
 
 def test_other_libraries_say_what_was_raised() -> None:
     def fail(_: object) -> None:
-        raise KeyError("the reason")  # noqa: EM101
+        reason = "the reason"
+        raise KeyError(reason)
 
     with pytest.raises(pa.ArrowInvalid, match="the reason"):
         pa.table(nasalogs.read(LOG + b"bad\n", on_reject=fail))
