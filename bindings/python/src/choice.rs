@@ -81,7 +81,7 @@ impl<'py> FromPyObject<'_, 'py> for Count {
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         object.extract().map(Self).map_err(|error| {
             if error.is_instance_of::<PyOverflowError>(object.py()) {
-                return PyValueError::new_err(format!("{} is no number of something", &*object));
+                return PyValueError::new_err(format!("expected a whole number from 0 on, not {}", &*object));
             }
             error
         })
