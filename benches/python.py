@@ -9,7 +9,6 @@ several threads is held against it by the processor time that it took.
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -23,28 +22,11 @@ import pandas as pd
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent / "rivals"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "bindings/python/tests"))
 from pattern import CAPTURED, LINE
+from script import record
 
-# What such scripts have always looked like.
-SCRIPT: Final = re.compile(r'^(\S+) \S+ \S+ \[([^\]]+)\] "(\S+) (.+?) (\S+)" (\d{3}) (\d+|-)$')
 SAMPLE: Final = 1000
-
-
-def by_script(line: str) -> dict[str, str | int] | None:
-    """One record of the classic script, or none where its expression does not match."""
-    found = SCRIPT.match(line)
-    if not found:
-        return None
-    ip, timestamp, method, url, protocol, status, size = found.groups()
-    return {
-        "ip": ip,
-        "timestamp": timestamp,
-        "method": method,
-        "url": url,
-        "protocol": protocol,
-        "status_code": int(status),
-        "bytes": 0 if size == "-" else int(size),
-    }
 
 
 def best(runs: int, work: Callable[[], Any]) -> tuple[float, float]:
@@ -90,7 +72,7 @@ def whole_files(log: Path, runs: int, *, slow: bool) -> dict[str, tuple[float, f
 
     def with_script() -> Any:
         with log.open(encoding="latin-1", newline="\n") as file:
-            return [record for line in file if (record := by_script(line.rstrip("\n")))]
+            return [found for line in file if (found := record(line.rstrip("\n")))]
 
     found = {
         "nasalogs.read().to_pyarrow()": best(runs, lambda: nasalogs.read(log).to_pyarrow()),
@@ -122,8 +104,8 @@ def single_lines(log: Path) -> dict[str, float]:
         return run
 
     def fields(line: str) -> Any:
-        record = nasalogs.parse_line(line)
-        return record.host, record.ts, record.path, record.status, record.bytes
+        parsed = nasalogs.parse_line(line)
+        return parsed.host, parsed.ts, parsed.path, parsed.status, parsed.bytes
 
     ten = 10 * len(sample)
     return {
@@ -137,7 +119,7 @@ def single_lines(log: Path) -> dict[str, float]:
             20, each(lambda line: nasalogs.parse_line(line, names="classic").to_dict())
         )[1]
         / ten,
-        "re, the classic script": best(20, each(by_script))[1] / ten,
+        "re, the classic script": best(20, each(record))[1] / ten,
         f"nasalogs.parse(list of {len(sample)} lines)": best(10, lambda: [nasalogs.parse(sample) for _ in again])[1]
         / len(again)
         / len(sample),

@@ -104,6 +104,13 @@ impl Naming {
         self
     }
 
+    /// Renames several columns, all at once: two of them can change their names with each other.
+    #[must_use]
+    pub fn with_renames(mut self, renames: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.renames.extend(renames);
+        self
+    }
+
     /// Chooses columns and their order, by their names before they are renamed.
     #[must_use]
     pub fn with_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {

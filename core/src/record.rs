@@ -246,9 +246,7 @@ pub struct Records<'a> {
 /// ```
 #[must_use]
 pub fn records(input: &[u8]) -> Records<'_> {
-    let sample = &input[..input.len().min(crate::decoder::SAMPLE)];
-    let format = LogFormat::detect(sample).map_or_else(|_| LogFormat::common(), |detection| detection.format);
-    format.records(input)
+    LogFormat::detect_or_common(input).records(input)
 }
 
 impl LogFormat {

@@ -187,7 +187,10 @@ fn copy(
     let progress = reader.progress();
     watch(&progress)?;
     while let Some(batch) = reader.next_batch()? {
-        let batch = named.map_or(Ok(batch.clone()), |named| named.apply(&batch))?;
+        let batch = match named {
+            Some(named) => named.apply(&batch)?,
+            None => batch,
+        };
         sink.with(|sink| sink.write(&batch))?;
         watch(&progress)?;
         stop.check()?;
@@ -202,10 +205,7 @@ fn copy(
 
 /// The names that columns get.
 fn naming(args: &Args) -> Result<Naming> {
-    let mut naming = Naming::new(args.names);
-    for (from, to) in &args.rename {
-        naming = naming.with_rename(from, to);
-    }
+    let naming = Naming::new(args.names).with_renames(args.rename.iter().cloned());
     let Some(columns) = &args.columns else {
         return partitioned(args).map(|_| naming);
     };

@@ -26,9 +26,6 @@ pub struct Args {
     json: bool,
 }
 
-/// How much of each input is looked at.
-const SAMPLE: usize = 256 << 10;
-
 /// Runs it.
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     for (index, source) in expand(&args.inputs)?.into_iter().enumerate() {
@@ -55,20 +52,7 @@ impl Found {
     fn look(source: Source) -> Result<Self> {
         let name = source.name().map_or_else(|| "standard input".to_owned(), |name| name.to_string());
         let mut input = source.open()?;
-        let mut sample = vec![0; SAMPLE];
-        let mut length = 0;
-        while length < SAMPLE {
-            match input.read_into(&mut sample[length..])? {
-                0 => break,
-                count => length += count,
-            }
-        }
-        sample.truncate(length);
-        if length == SAMPLE {
-            // A line that was cut here would speak against every format.
-            let whole = memchr::memrchr(b'\n', &sample).map_or(length, |at| at + 1);
-            sample.truncate(whole);
-        }
+        let sample = input.read_sample()?;
         let mut lines = sample.split(|&byte| byte == b'\n');
         let first = lines.find(|line| !line.trim_ascii().is_empty());
         let Some(first) = first.map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()) else {

@@ -7,6 +7,7 @@ use pyo3::types::{PyCapsule, PyDict, PyList, PyTuple};
 
 use crate::reject::Reject;
 use crate::schema::Schema;
+use crate::summary::Summary;
 use crate::{capsule, value};
 
 /// Rows, column by column: what a loop over a Reader gives, and what `parse` returns.
@@ -26,17 +27,23 @@ use crate::{capsule, value};
 pub struct RecordBatch {
     batch: arrays::RecordBatch,
     rejects: Vec<nasalogs::Reject>,
+    /// What became of every line, where all of them are known.
+    summary: Option<nasalogs::Summary>,
 }
 
 impl RecordBatch {
     /// A batch of a reading.
     pub fn new(batch: arrays::RecordBatch) -> Self {
-        Self { batch, rejects: Vec::new() }
+        Self { batch, rejects: Vec::new(), summary: None }
     }
 
-    /// A batch with the lines that are no rows.
-    pub fn with_rejects(batch: arrays::RecordBatch, rejects: Vec<nasalogs::Reject>) -> Self {
-        Self { batch, rejects }
+    /// A batch that is all of its lines, with those that are no rows and an account of all.
+    pub fn parsed(
+        batch: arrays::RecordBatch,
+        rejects: Vec<nasalogs::Reject>,
+        summary: nasalogs::Summary,
+    ) -> Self {
+        Self { batch, rejects, summary: Some(summary) }
     }
 
     /// The rows.
@@ -79,6 +86,17 @@ impl RecordBatch {
     #[getter]
     fn rejects(&self) -> Vec<Reject> {
         self.rejects.iter().cloned().map(Reject).collect()
+    }
+
+    /// What became of every line, of a batch that `parse` returned; None for the batches of a reading, which has its own.
+    ///
+    /// Example:
+    ///
+    ///     >>> nasalogs.parse(["no log line", ""], on_reject="count").summary
+    ///     Summary(files=1, lines=2, rows=0, rejected=1, blank=1)
+    #[getter]
+    fn summary(&self) -> Option<Summary> {
+        self.summary.clone().map(|summary| Summary { summary, written: None })
     }
 
     fn __len__(&self) -> usize {

@@ -59,10 +59,8 @@ impl Passed<'_> {
         if let Some(Count(bytes)) = self.batch_bytes {
             options = options.with_chunk(bytes);
         }
-        let mut naming = Naming::new(raise(py, self.names.parse::<Names>())?);
-        for (from, to) in self.rename.unwrap_or_default() {
-            naming = naming.with_rename(from, to);
-        }
+        let mut naming = Naming::new(raise(py, self.names.parse::<Names>())?)
+            .with_renames(self.rename.unwrap_or_default());
         if let Some(columns) = self.columns {
             naming = naming.with_columns(columns);
         }

@@ -7,7 +7,6 @@ use pyo3::types::PyDict;
 use crate::choice::raise;
 use crate::input::Inputs;
 use crate::schema::Schema;
-use crate::signal;
 
 /// Which format a log is in, and how sure that is: what `detect` gives.
 ///
@@ -100,28 +99,11 @@ pub fn detect(py: Python<'_>, source: &Bound<'_, PyAny>) -> PyResult<Detection> 
 }
 
 fn look(inputs: &Inputs) -> Result<nasalogs::Detection> {
-    /// How much of the input is looked at.
-    const SAMPLE: usize = 256 << 10;
     let sources = inputs.sources()?;
     if sources.len() != 1 {
         return Err(Error::new(ErrorKind::Options, format!("these are {} inputs", sources.len()))
             .with_hint("detect() looks at one; read() detects the format of each"));
     }
     let Some(source) = sources.into_iter().next() else { return LogFormat::detect(b"") };
-    let mut input = source.open()?;
-    let mut sample = vec![0; SAMPLE];
-    let mut length = 0;
-    while length < SAMPLE {
-        signal::check()?;
-        match input.read_into(&mut sample[length..])? {
-            0 => break,
-            count => length += count,
-        }
-    }
-    let whole = match (length, memchr::memrchr(b'\n', &sample[..length])) {
-        // A line that was cut here would speak against every format.
-        (SAMPLE, Some(newline)) => newline + 1,
-        _ => length,
-    };
-    LogFormat::detect(&sample[..whole])
+    LogFormat::detect(&source.open()?.read_sample()?)
 }

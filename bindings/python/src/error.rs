@@ -54,7 +54,7 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         return raised.clone_ref(py);
     }
     if let Some(RejectedLine(reject)) = find(&error) {
-        return parse_error(py, &said(reject), reject.reason.as_str(), Some(reject));
+        return parse_error(py, &said(reject), reject);
     }
     let text = named_as_here(&error.to_string());
     match error.kind() {
@@ -147,20 +147,10 @@ fn located(py: Python<'_>, text: &str, kind: &str, error: &Error) -> PyErr {
     make(py, text, kind, error.line(), error.offset(), None, error.file())
 }
 
-/// A `ParseError` about one line, where there is one.
-pub fn parse_error(py: Python<'_>, text: &str, kind: &str, reject: Option<&Reject>) -> PyErr {
-    match reject {
-        Some(reject) => make(
-            py,
-            text,
-            kind,
-            Some(reject.line),
-            Some(reject.offset),
-            Some(&reject.raw),
-            reject.file.as_deref(),
-        ),
-        None => make(py, text, kind, None, None, None, None),
-    }
+/// A `ParseError` about one line.
+pub fn parse_error(py: Python<'_>, text: &str, reject: &Reject) -> PyErr {
+    let Reject { file, line, offset, reason, raw } = reject;
+    make(py, text, reason.as_str(), Some(*line), Some(*offset), Some(raw), file.as_deref())
 }
 
 fn make(

@@ -41,7 +41,7 @@ pub fn known(py: Python<'_>, name: &str, line: &[u8]) -> PyResult<LogFormat> {
     static STRINGS: LazyLock<Mutex<HashMap<String, LogFormat>>> = LazyLock::new(Mutex::default);
     const MOST: usize = 64;
     if name == "auto" {
-        return Ok(LogFormat::detect(line).map_or_else(|_| LogFormat::common(), |found| found.format));
+        return Ok(LogFormat::detect_or_common(line));
     }
     if let Some(format) = LogFormat::built_in(name) {
         return Ok(format);
@@ -68,10 +68,7 @@ pub fn layout(
     static KNOWN: LazyLock<[Mutex<Layouts>; 2]> = LazyLock::new(Default::default);
     const MOST: usize = 64;
     let make = || -> PyResult<Arc<Layout>> {
-        let mut naming = Naming::new(names);
-        for (from, to) in rename {
-            naming = naming.with_rename(from, to);
-        }
+        let naming = Naming::new(names).with_renames(rename.iter().cloned());
         let options = ParseOptions::new().with_strings(StringType::Utf8);
         let schema = naming.options(options).and_then(|options| options.schema(format));
         let named = raise(py, schema.and_then(|schema| naming.bind(&schema)))?;

@@ -1,7 +1,7 @@
 //! Lines in memory to one batch.
 
 use arrow::compute::concat_batches;
-use nasalogs::{Decoder, LogFormat, Reject, Result};
+use nasalogs::{Decoder, LogFormat, Reject, Result, Summary};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMapping, PyMemoryView, PyString};
@@ -127,7 +127,7 @@ pub fn parse(
     };
     let choices = passed.choices(py)?;
     let text = gather(lines)?;
-    let (batch, rejects) = raise(py, py.detach(|| decode(&text, choices)))?;
+    let Parsed { batch, rejects, summary } = raise(py, py.detach(|| decode(&text, choices)))?;
     let kept = match on_reject {
         OnReject::Count => Vec::new(),
         OnReject::Collect => rejects,
@@ -140,18 +140,21 @@ pub fn parse(
             raise(py, calls).map(|()| Vec::new())?
         }
     };
-    Ok(RecordBatch::with_rejects(batch, kept))
+    Ok(RecordBatch::parsed(batch, kept, summary))
 }
 
-fn decode(text: &[u8], choices: Choices) -> Result<(arrow::array::RecordBatch, Vec<Reject>)> {
-    /// As much as a format is detected from.
-    const SAMPLE: usize = 256 << 10;
+/// What lines became.
+struct Parsed {
+    batch: arrow::array::RecordBatch,
+    rejects: Vec<Reject>,
+    summary: Summary,
+}
+
+fn decode(text: &[u8], choices: Choices) -> Result<Parsed> {
     let Choices { mut options, naming } = choices;
     // Lines of no format at all are rejected one by one, as lines of the commonest.
-    if options.format.is_none() {
-        let found = LogFormat::detect(&text[..text.len().min(SAMPLE)]);
-        options.format = Some(found.map_or_else(|_| LogFormat::common(), |found| found.format));
-    }
+    let format = options.format.take().unwrap_or_else(|| LogFormat::detect_or_common(text));
+    let options = options.with_format(format.clone());
     // One chunk, and so one batch, where that is possible.
     let mut decoder = Decoder::new(options.with_chunk(text.len() + 1))?;
     let (mut rest, mut batches) = (text, Vec::new());
@@ -170,5 +173,12 @@ fn decode(text: &[u8], choices: Choices) -> Result<(arrow::array::RecordBatch, V
     };
     let named = naming.bind(&schema)?;
     let batch = if naming.is_plain() { batch } else { named.apply(&batch)? };
-    Ok((batch, decoder.take_rejects()))
+    let counts = decoder.counts();
+    let mut summary = Summary::default();
+    summary.files = 1;
+    (summary.lines, summary.rows, summary.blank) = (counts.lines, counts.rows, counts.blanks);
+    (summary.rejected, summary.rejects) = (counts.rejected(), counts.rejects);
+    (summary.bytes_in, summary.bytes_parsed) = (counts.bytes, counts.bytes);
+    summary.format = Some(format);
+    Ok(Parsed { batch, rejects: decoder.take_rejects(), summary })
 }

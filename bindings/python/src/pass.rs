@@ -134,7 +134,7 @@ impl Pass {
             .with_max_rejects(run.max_rejects)
             .with_watch(signal::check);
         if run.strict || !matches!(run.on_reject, OnReject::Count) {
-            builder = builder.with_rejects(listener(&run.on_reject, Arc::clone(&kept)));
+            builder = builder.with_rejects(listener(run, Arc::clone(&kept)));
         }
         let reader = builder.open_sources(inputs.sources()?)?;
         Self::new(reader, choices, kept, run.strict)
@@ -238,30 +238,30 @@ fn this_thread() -> usize {
     HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
-/// What is done with each rejected line. Where only the first is needed, only it is kept.
-fn listener(
-    on_reject: &OnReject,
-    kept: Arc<Mutex<Vec<Reject>>>,
-) -> Box<dyn FnMut(Reject) -> Result<()> + Send> {
-    let keep = move |reject: Reject, all: bool| {
-        let mut kept = lock(&kept);
-        if all || kept.is_empty() {
-            kept.push(reject);
+/// What is done with each rejected line. All are kept where they are collected, and the first where it is an error at the
+/// end.
+fn listener(run: &Run, kept: Arc<Mutex<Vec<Reject>>>) -> Box<dyn FnMut(Reject) -> Result<()> + Send> {
+    let strict = run.strict;
+    let keep_first = move |kept: &Mutex<Vec<Reject>>, reject: &Reject| {
+        let mut kept = lock(kept);
+        if strict && kept.is_empty() {
+            kept.push(reject.clone());
         }
     };
-    match on_reject {
-        OnReject::Collect | OnReject::Count => {
-            let all = matches!(on_reject, OnReject::Collect);
-            Box::new(move |reject| {
-                keep(reject, all);
-                Ok(())
-            })
-        }
+    match &run.on_reject {
+        OnReject::Collect => Box::new(move |reject| {
+            lock(&kept).push(reject);
+            Ok(())
+        }),
+        OnReject::Count => Box::new(move |reject| {
+            keep_first(&kept, &reject);
+            Ok(())
+        }),
         OnReject::Raise => Box::new(|reject| Err(error::rejected(reject))),
         OnReject::Call(function) => {
             let function = pyo3::Python::attach(|py| function.clone_ref(py));
             Box::new(move |reject| {
-                keep(reject.clone(), false);
+                keep_first(&kept, &reject);
                 OnReject::call(&function, reject)
             })
         }

@@ -352,7 +352,7 @@ pub fn parse_line(
         let record = record.map_err(|reason| {
             let reject = Reject { file: None, line: 1, offset: 0, reason, raw: line.to_vec() };
             let text = format!("{reason} ({}): {}", reason.describe(), reject.text());
-            parse_error(py, &text, reason.as_str(), Some(&reject))
+            parse_error(py, &text, &reject)
         })?;
         let values = match names {
             Names::Nasalogs => stored(&record),

@@ -155,3 +155,16 @@ def test_nul_and_control_bytes_are_data() -> None:
     assert batch.column("path") == ["/\0\x01\x7f\x1b[31m"]
     assert pa.record_batch(batch).column("path").to_pylist() == ["/\0\x01\x7f\x1b[31m"]
     assert repr(nasalogs.parse_line(line)).isprintable()
+
+
+@pytest.mark.parametrize("how", ["count", "collect", print])
+def test_every_line_is_accounted_for(how: Whatever) -> None:
+    lines = [GOOD, b"bad", b"", b" ", GOOD, b"worse"]
+    batch = nasalogs.parse(lines, on_reject=how)
+    summary = batch.summary
+    assert summary is not None
+    assert (summary.lines, summary.rows, summary.rejected, summary.blank) == (6, 2, 2, 2)
+    assert summary.rejects_by_reason == {"missing_field": 2}
+    assert (summary.format, summary.files, summary.bytes_parsed) == ("common", 1, sum(len(line) + 1 for line in lines))
+    assert len(batch.rejects) == (2 if how == "collect" else 0)
+    assert next(iter(nasalogs.read(log(*lines)))).summary is None

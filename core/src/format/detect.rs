@@ -12,6 +12,7 @@ use memchr::memmem;
 
 use super::LogFormat;
 use crate::chunk::start_of_text;
+use crate::decoder::SAMPLE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::field::text::escape_control;
 
@@ -76,6 +77,19 @@ impl LogFormat {
     pub fn detect(sample: &[u8]) -> Result<Detection> {
         let from = start_of_text(sample)?;
         decide(&sample[from..], LogFormat::fits)
+    }
+
+    /// The format that is detected in the beginning of a log; `common` where none fits, so that each line is judged by
+    /// itself.
+    ///
+    /// ```
+    /// use nasalogs::LogFormat;
+    /// assert_eq!(LogFormat::detect_or_common(b"nonsense\n"), LogFormat::common());
+    /// ```
+    #[must_use]
+    pub fn detect_or_common(log: &[u8]) -> Self {
+        let sample = &log[..log.len().min(SAMPLE)];
+        Self::detect(sample).map_or_else(|_| Self::common(), |detection| detection.format)
     }
 }
 

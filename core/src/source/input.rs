@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::codec::{self, Codec, Found};
 use super::origin::{Origin, OriginError};
+use crate::decoder::SAMPLE;
 use crate::error::{Error, ErrorKind, Result};
 
 /// An open source: its decompressed bytes.
@@ -105,6 +106,30 @@ impl Input {
                 Err(self.error(error))
             }
         }
+    }
+
+    /// Reads the beginning, for [`LogFormat::detect`](crate::LogFormat::detect): 256 KiB, or less where there is less, up
+    /// to its last line end. What was read is not read again.
+    ///
+    /// # Errors
+    /// As [`Input::read_into`].
+    pub fn read_sample(&mut self) -> Result<Vec<u8>> {
+        let mut sample = vec![0; SAMPLE];
+        let mut length = 0;
+        while length < SAMPLE {
+            match self.read_into(&mut sample[length..])? {
+                0 => break,
+                count => length += count,
+            }
+        }
+        // A line that was cut would speak against every format.
+        if length == SAMPLE
+            && let Some(newline) = memchr::memrchr(b'\n', &sample)
+        {
+            length = newline + 1;
+        }
+        sample.truncate(length);
+        Ok(sample)
     }
 
     /// Names the input in an error.
