@@ -168,7 +168,13 @@ impl LineParser {
             if quotes == Quotes::Escaped && is_escaped(line, at, close) {
                 continue;
             }
-            match self.tail(line, close, index, spans) {
+            // A number in quotes is judged like one without.
+            let wrong = judge(self.steps[index].kind, self.steps[index].width, &line[at..close]);
+            let next = match wrong {
+                Some(reason) => Failure::new(index, reason),
+                None => self.tail(line, close, index, spans),
+            };
+            match next {
                 Ok(_) if last && self.escapes && holds_break(line, at, close, quotes) => {
                     return Failure::new(self.steps.len(), RejectReason::TrailingData);
                 }

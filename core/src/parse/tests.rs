@@ -103,6 +103,9 @@ fn formats() -> Vec<LogFormat> {
         r#"$remote_addr [$time_iso8601] "$request_uri" rt=$request_time ut="$upstream_response_time""#,
         r#"$msec $status"#,
         r#"[%t] %h"#,
+        r#""%h" "%t" "%>s" "%B" "%k" "%r""#,
+        r#""$time_iso8601" '$remote_addr' "$status" "$body_bytes_sent" "$request_time""#,
+        r#""$msec" "$host" $status"#,
     ];
     let built_in = LogFormat::BUILT_IN.into_iter().map(|name| LogFormat::built_in(name).unwrap());
     built_in.chain(custom.into_iter().map(|pattern| pattern.parse().unwrap())).collect()
