@@ -110,6 +110,7 @@ pub mod bench;
 mod chunk;
 mod column;
 mod decoder;
+pub mod envelope;
 mod error;
 pub mod field;
 pub mod format;
