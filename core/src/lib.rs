@@ -117,6 +117,7 @@ pub mod format;
 #[cfg(feature = "generate")]
 pub mod generate;
 mod index;
+mod naming;
 mod options;
 mod parse;
 mod reader;
@@ -131,6 +132,7 @@ pub mod source;
 pub use decoder::{Counts, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Detection, LogFormat};
+pub use naming::{Named, Names, Naming};
 pub use options::{Encoding, Extras, ParseOptions, StringType};
 pub use reader::{MaxRejects, Progress, Reader, ReaderBuilder, Summary, read_batches};
 pub use record::{Record, Records, Value, records};
