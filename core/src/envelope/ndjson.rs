@@ -134,28 +134,45 @@ impl ObjectWriter {
 
 /// What classic consumers expect: every key, and a number of bytes.
 fn classic(record: &Record<'_>, out: &mut Vec<u8>) {
-    let text = |bytes: Option<_>| bytes.map_or(Value::Null, Value::Text);
+    let [mut host, mut ts, mut zone, mut method, mut path, mut query, mut protocol, mut status, mut bytes] =
+        [Value::Null; 9];
+    // To ask for one after the other would take the request apart for each.
+    for (column, value) in record.values() {
+        let place = match &*column.name {
+            "host" => &mut host,
+            "ts" => &mut ts,
+            "tz_offset" => &mut zone,
+            "method" => &mut method,
+            "path" => &mut path,
+            "query" => &mut query,
+            "protocol" => &mut protocol,
+            "status" => &mut status,
+            "bytes" => &mut bytes,
+            _ => continue,
+        };
+        *place = value;
+    }
     out.extend_from_slice(b"{\"ip\":");
-    plain(text(record.host()), out);
+    plain(host, out);
     out.extend_from_slice(b",\"timestamp\":");
-    match (record.clf_time(), record.ts()) {
+    match (record.clf_time(), ts.as_int()) {
         (Some(logged), _) => plain(Value::Text(logged), out),
-        (None, Some(millis)) => string(&clf(millis, record.tz_offset().unwrap_or(0)), out),
+        (None, Some(millis)) => string(&clf(millis, zone.as_int().unwrap_or(0)), out),
         (None, None) => plain(Value::Null, out),
     }
     out.extend_from_slice(b",\"method\":");
-    plain(text(record.method()), out);
+    plain(method, out);
     out.extend_from_slice(b",\"url\":");
-    match (record.path(), record.query()) {
+    match (path.as_bytes(), query.as_bytes()) {
         (Some(path), Some(query)) => plain(Value::Text(&[path, b"?", query].concat()), out),
-        (path, _) => plain(text(path), out),
+        _ => plain(path, out),
     }
     out.extend_from_slice(b",\"protocol\":");
-    plain(text(record.protocol()), out);
+    plain(protocol, out);
     out.extend_from_slice(b",\"status_code\":");
-    plain(record.status().map_or(Value::Null, Value::Int), out);
+    plain(status, out);
     out.extend_from_slice(b",\"bytes\":");
-    plain(Value::Int(record.bytes().unwrap_or(0)), out);
+    plain(Value::Int(bytes.as_int().unwrap_or(0)), out);
 }
 
 /// A time as Common Log Format writes it, for formats that log it otherwise.

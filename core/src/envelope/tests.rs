@@ -400,6 +400,42 @@ fn aggregates_of_blocks_but_not_of_aggregates() {
     assert_eq!(RecordDecoder::packing(&forged), Packing::Text);
 }
 
+/// What `aws-kinesis-agg` 1.2.3 writes.
+#[test]
+fn an_aggregate_of_another_maker() {
+    let data = b"\xF3\x89\x9A\xC2\n\x06host a\n\x06host b\n\x130123456789abcdef-42\x12\x017\
+        \x1A\t\x08\0\x10\0\x1A\x03one\x1A\r\x08\x01\x1A\ttwo\nthree\x1A\x06\x08\0\x10\0\x1A\0\
+        \x1A\x08\x08\x02\x1A\x04four\x8EK\xA5\"\x11,+jl\0\x8AV\x1D\xD1\xC3\x08";
+    assert_eq!(RecordDecoder::packing(data), Packing::Kpl);
+    // A partition key that is an identity is one: a record of ours that somebody aggregated.
+    assert_eq!(items(data, 0), ["one -", "two -", "three -", "four 0123456789abcdef-42"]);
+}
+
+/// An identity is carried once for all lines that follow each other, whatever the line ends, and none is lost where
+/// partition keys were chosen.
+#[test]
+fn runs_of_an_aggregate() {
+    for key in [None, Some("k")] {
+        for (line_end, wanted) in [(1u64, 1), (2, 1)] {
+            let mut encoder = RecordEncoder::new(EncodeOptions::new(RecordForm::Kpl));
+            let mut offset = 5;
+            for _ in 0..1000 {
+                let id = LineId { source: SOURCE, offset };
+                offset += 4 + line_end;
+                encoder.push(Line { bytes: b"line", id, end: offset, key }).unwrap();
+            }
+            encoder.flush();
+            let record = encoder.next_record().unwrap();
+            let text = SOURCE.to_string();
+            let runs = memchr::memmem::find_iter(&record.data, text.as_bytes()).count();
+            assert_eq!(runs, wanted);
+            assert!(record.data.len() < 1000 * (4 + 8) + 150, "{}", record.data.len());
+            let last = decoded(&[record]).pop().unwrap();
+            assert_eq!(last.id.unwrap().offset, 5 + 999 * (4 + line_end));
+        }
+    }
+}
+
 #[test]
 fn every_shard_gets_its_own() {
     for form in [RecordForm::Raw, RecordForm::Ndjson, RecordForm::Kpl, RecordForm::Block] {
