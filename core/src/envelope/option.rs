@@ -55,7 +55,7 @@ impl EncodeOptions {
     pub const MAX_RECORD: usize = 1 << 20;
 
     /// The level of Zstandard unless set otherwise. On lines like NASA's, level 5 is a tenth smaller and takes more than
-    /// twice the time (see `docs/performance.md`).
+    /// twice the time; level 1 a tenth larger, in four fifths of it.
     pub const LEVEL: i32 = 3;
 
     /// Options for a form.
@@ -107,7 +107,8 @@ impl EncodeOptions {
         self
     }
 
-    /// The level of Zstandard, 1 to 19, for [`RecordForm::Block`].
+    /// The level of Zstandard, 1 to 19, for [`RecordForm::Block`]. A block that is being filled takes about 1.4 MiB of
+    /// memory at level 1, 3.6 MiB at level 3, 5.3 MiB at level 5, 15 MiB at level 9.
     #[must_use]
     pub fn with_level(mut self, level: i32) -> Self {
         self.level = level.clamp(1, 19);
