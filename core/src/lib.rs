@@ -102,6 +102,7 @@
 //! | `gzip`, `zstd`, `bzip2`, `xz` | inputs compressed so |
 //! | `parquet`, `ipc`, `ndjson`, `csv` | outputs, each with `sink` |
 //! | `sink` | the module [`sink`]: atomic files, partitions |
+//! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
 
 #![deny(unsafe_code)]
