@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::rate::{Bucket, Window};
-use crate::sequence::{LAST, Sequence};
+use crate::sequence::{LAST, Sequence, digits};
 use crate::setting::Limits;
 
 /// The name of the shard with this index.
@@ -16,11 +16,18 @@ pub(crate) struct ShardId(pub usize);
 
 impl Display for ShardId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "shardId-{:012}", self.0)
+        f.write_str(&String::from_utf8_lossy(&self.text()))
     }
 }
 
 impl ShardId {
+    /// `shardId-` and twelve digits.
+    pub(crate) fn text(self) -> [u8; 20] {
+        let mut text = *b"shardId-000000000000";
+        digits(&mut text[8..], self.0 as u64);
+        text
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("shardId-").filter(|digits| digits.len() == 12)?;
         digits.parse().ok().map(Self)

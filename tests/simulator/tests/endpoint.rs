@@ -205,9 +205,20 @@ fn a_shard_takes_its_rate_and_no_more() {
     let stats = session.simulator.stats();
     assert_eq!((&stats["records"], &stats["throttled"]), (&json!(120), &json!(380)));
     assert_eq!(stats["streams"]["s"]["shards"][0]["most_records_in_a_second"], 120);
-    let one = json!({"StreamName": "s", "PartitionKey": "k", "Data": ""});
-    let refused = session.refused("PutRecord", one);
-    assert_eq!((refused.0, refused.1.as_str()), (400, "ProvisionedThroughputExceededException"));
+}
+
+#[test]
+fn a_record_over_the_rate_is_refused() {
+    // Full with one record, and again in a quarter of an hour.
+    let session = Session::new(1, json!({"limits": {"shard_bytes": 1, "burst": 1000}}));
+    let one = || json!({"StreamName": "s", "PartitionKey": "k", "Data": zeros(999)});
+    session.ok("PutRecord", one());
+    let (status, kind, message) = session.refused("PutRecord", one());
+    assert_eq!((status, kind.as_str()), (400, "ProvisionedThroughputExceededException"));
+    assert_eq!(
+        message,
+        "Rate exceeded for shard shardId-000000000000 in stream s under account 000000000000."
+    );
 }
 
 #[test]

@@ -274,22 +274,22 @@ fn answer(core: &Core, name: &str, outcomes: &[Outcome]) -> Vec<u8> {
         if index != 0 {
             body.push(b',');
         }
-        let _ = match *outcome {
-            Outcome::Stored { shard, counter } => write!(
-                body,
-                r#"{{"SequenceNumber":"{}","ShardId":"{}"}}"#,
-                sequence(stream, shard, counter, core.latest_ms),
-                ShardId(shard)
-            ),
-            Outcome::Throttled { shard } => write!(
-                body,
-                r#"{{"ErrorCode":"{THROTTLED}","ErrorMessage":"{}"}}"#,
-                rate_exceeded(ShardId(shard), name)
-            ),
-            Outcome::Failed => {
-                write!(body, r#"{{"ErrorCode":"InternalFailure","ErrorMessage":"{INTERNAL}"}}"#)
+        match *outcome {
+            Outcome::Stored { shard, counter } => {
+                body.extend_from_slice(br#"{"SequenceNumber":""#);
+                body.extend_from_slice(&sequence(stream, shard, counter, core.latest_ms).text());
+                body.extend_from_slice(br#"","ShardId":""#);
+                body.extend_from_slice(&ShardId(shard).text());
+                body.extend_from_slice(br#""}"#);
             }
-        };
+            Outcome::Throttled { shard } => {
+                let message = rate_exceeded(ShardId(shard), name);
+                let _ = write!(body, r#"{{"ErrorCode":"{THROTTLED}","ErrorMessage":"{message}"}}"#);
+            }
+            Outcome::Failed => {
+                let _ = write!(body, r#"{{"ErrorCode":"InternalFailure","ErrorMessage":"{INTERNAL}"}}"#);
+            }
+        }
     }
     body.extend_from_slice(b"]}");
     body
