@@ -103,6 +103,7 @@
 //! | `parquet`, `ipc`, `ndjson`, `csv` | outputs, each with `sink` |
 //! | `sink` | the module [`sink`]: atomic files, partitions |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
+//! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
 
@@ -110,6 +111,8 @@ pub mod bench;
 mod chunk;
 mod column;
 mod decoder;
+#[cfg(feature = "delivery")]
+pub mod delivery;
 pub mod envelope;
 mod error;
 pub mod field;
