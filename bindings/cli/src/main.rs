@@ -8,6 +8,8 @@ mod detect;
 mod docs;
 mod doctor;
 mod exit;
+#[expect(dead_code, reason = "its users come after it")]
+mod follow;
 mod generate;
 mod interrupt;
 mod message;
