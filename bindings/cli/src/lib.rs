@@ -11,6 +11,7 @@ mod detect;
 mod docs;
 mod doctor;
 mod exit;
+pub mod follow;
 mod generate;
 pub mod interrupt;
 mod message;

@@ -1,0 +1,543 @@
+//! A source, and the file in which it is at present.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use nasalogs::envelope::SourceId;
+use nasalogs::source::{Input, Source};
+use nasalogs::{Error, Result};
+
+use super::checkpoint::SourceState;
+use super::cutter::{Cutter, Piece};
+use super::disk::{FileKey, Stat, bytes_at, read_at};
+use super::identity::{HEAD, Print, WINDOW, first_line, source_id};
+use super::packed::{End, fill, unpack};
+use super::{Lines, Options, Part};
+
+/// How many places are remembered that may be acknowledged; then every other one is forgotten.
+const MARKS: usize = 1024;
+
+/// A source.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) id: SourceId,
+    nonce: u64,
+    pub(super) path: PathBuf,
+    pub(super) name: Arc<str>,
+    content: Content,
+    /// The file that it is in; none when that was truncated.
+    pub(super) key: Option<FileKey>,
+    /// Another file that is known to hold the same: what a compressor made of this one.
+    pub(super) alias: Option<Stat>,
+    /// Of the file, at the last look.
+    pub(super) size: u64,
+    modified: SystemTime,
+    pub(super) links: u64,
+    pub(super) packed: bool,
+    head: Head,
+    /// The bytes before the place up to which everything was read; none after a restart, before it is found again.
+    recent: Option<Vec<u8>>,
+    cutter: Cutter,
+    acknowledged: u64,
+    /// Bytes at or before what was acknowledged; and further ones behind it.
+    mark: Print,
+    marks: VecDeque<Print>,
+    /// Whether its path is one that was asked for.
+    pub(super) wanted: bool,
+    /// Whether the last listing had it.
+    pub(super) seen: bool,
+    /// Whether another file has, or will have, its old place.
+    pub(super) superseded: bool,
+    /// Whether its file is a copy that nobody writes to.
+    pub(super) is_copy: bool,
+    /// Since when nothing has changed.
+    pub(super) changed: Instant,
+    /// Whether the end was reached and nothing is expected to follow.
+    pub(super) done: bool,
+    /// Whether its file was found to hold it, in this run.
+    pub(super) is_proven: bool,
+    /// Too many files are open: this one is only as long as there is something to read.
+    pub(super) is_parked: bool,
+    /// Whether no input is about it: kept as it is, for another run.
+    pub(super) is_dormant: bool,
+    /// Compressed data that ends in the middle: why it is not read on until it changes.
+    pub(super) stalled: Option<Error>,
+    /// Whether its id is in the saved checkpoint.
+    pub(super) saved: bool,
+    /// Whether it waits to be read.
+    pub(super) queued: bool,
+}
+
+/// Where the bytes come from.
+#[derive(Debug)]
+enum Content {
+    Closed,
+    Plain(File),
+    /// The file is kept open too: it may be deleted.
+    Packed {
+        file: File,
+        input: Input,
+        at_end: bool,
+    },
+}
+
+/// The first bytes, or what is known of them.
+#[derive(Debug)]
+enum Head {
+    Bytes(Vec<u8>),
+    Print(Print),
+}
+
+/// How something that begins like a source relates to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is something else.
+    No,
+    /// It has fewer bytes than were read.
+    Short,
+    /// It has all that was read.
+    Full,
+    /// It is compressed and not complete.
+    Unknown,
+}
+
+/// What came of reading.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Lines(Vec<Lines>),
+    /// These are other bytes than before.
+    Changed,
+    Failed(Error),
+}
+
+impl Tail {
+    /// A source that is met for the first time.
+    pub(super) fn new(nonce: u64, head: &[u8], path: &Path, now: Instant) -> Self {
+        let id = source_id(nonce, head);
+        Self {
+            id,
+            nonce,
+            path: path.to_owned(),
+            name: name_of(path),
+            content: Content::Closed,
+            key: None,
+            alias: None,
+            size: 0,
+            modified: SystemTime::UNIX_EPOCH,
+            links: 1,
+            packed: false,
+            head: Head::Bytes(Vec::new()),
+            recent: Some(Vec::new()),
+            cutter: Cutter::at(0),
+            acknowledged: 0,
+            mark: Print::of(0, b""),
+            marks: VecDeque::new(),
+            wanted: true,
+            seen: false,
+            superseded: false,
+            is_copy: false,
+            changed: now,
+            done: false,
+            is_proven: true,
+            is_parked: false,
+            is_dormant: false,
+            stalled: None,
+            saved: false,
+            queued: false,
+        }
+    }
+
+    /// A source whose first bytes were read and are gone from its file before their line was complete.
+    pub(super) fn of_remains(nonce: u64, head: Vec<u8>, path: &Path, now: Instant) -> Self {
+        let mut tail = Self::new(nonce, &head, path, now);
+        let (mut buffer, at) = tail.cutter.room(head.len());
+        buffer[at..].copy_from_slice(&head);
+        tail.cutter.cut(buffer, usize::MAX);
+        tail.recent = Some(head[head.len().saturating_sub(WINDOW)..].to_vec());
+        tail.head = Head::Bytes(head);
+        tail
+    }
+
+    /// A source of an earlier run.
+    pub(super) fn restore(state: &SourceState, now: Instant) -> Self {
+        let path = PathBuf::from(&state.path);
+        Self {
+            id: SourceId(state.id),
+            key: state.file,
+            size: state.size,
+            packed: state.compressed,
+            head: Head::Print(state.head),
+            recent: None,
+            cutter: Cutter::at(state.offset),
+            acknowledged: state.offset,
+            mark: state.mark,
+            done: state.finished,
+            is_proven: false,
+            saved: true,
+            ..Self::new(state.nonce, b"", &path, now)
+        }
+    }
+
+    /// What is to be remembered.
+    pub(super) fn state(&self) -> SourceState {
+        SourceState {
+            id: self.id.0,
+            nonce: self.nonce,
+            path: absolute(&self.path).as_path().into(),
+            file: self.alias.map(|stat| stat.key).or(self.key),
+            size: self.size,
+            compressed: self.packed,
+            offset: self.acknowledged,
+            finished: self.done && self.acknowledged == self.offset(),
+            head: self.head_print(),
+            mark: self.mark,
+        }
+    }
+
+    fn head_print(&self) -> Print {
+        match &self.head {
+            Head::Bytes(bytes) => Print::of(bytes.len() as u64, bytes),
+            Head::Print(print) => *print,
+        }
+    }
+
+    /// Up to where everything was given.
+    pub(super) fn offset(&self) -> u64 {
+        self.cutter.offset()
+    }
+
+    /// Up to where everything was read.
+    pub(super) fn position(&self) -> u64 {
+        self.cutter.position()
+    }
+
+    /// Whether everything that was given was acknowledged.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.acknowledged == self.offset()
+    }
+
+    /// Whether a line is incomplete.
+    pub(super) fn is_inside(&self) -> bool {
+        self.cutter.is_inside()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.content, Content::Closed)
+    }
+
+    /// Whether there is more to read, as far as is known.
+    pub(super) fn has_more(&self) -> bool {
+        match &self.content {
+            Content::Closed if !self.is_parked || self.done => false,
+            Content::Closed if self.packed => true,
+            Content::Closed | Content::Plain(_) => self.position() < self.size,
+            Content::Packed { at_end, .. } => !at_end && self.stalled.is_none(),
+        }
+    }
+
+    /// The file, if it is open.
+    pub(super) fn file(&self) -> Option<&File> {
+        match &self.content {
+            Content::Closed => None,
+            Content::Plain(file) | Content::Packed { file, .. } => Some(file),
+        }
+    }
+
+    /// Closes its file.
+    pub(super) fn close(&mut self) -> Option<File> {
+        match std::mem::replace(&mut self.content, Content::Closed) {
+            Content::Closed => None,
+            Content::Plain(file) | Content::Packed { file, .. } => Some(file),
+        }
+    }
+
+    /// It is elsewhere now.
+    pub(super) fn rename(&mut self, path: &Path, now: Instant) {
+        if self.path != path {
+            // Of an earlier run, the path is known as an absolute one.
+            if self.is_proven || self.path != absolute(path) {
+                self.superseded = true;
+                self.changed = now;
+            }
+            self.path = path.to_owned();
+            self.name = name_of(path);
+        }
+    }
+
+    /// Its file holds something else now; gives that file.
+    pub(super) fn lose(&mut self) -> Option<File> {
+        self.key = None;
+        self.close()
+    }
+
+    /// Nothing follows.
+    pub(super) fn end(&mut self) {
+        if let Some(stat) = self.alias.take() {
+            self.key = Some(stat.key);
+            self.note(&stat);
+        }
+        self.close();
+        self.stalled = None;
+        self.done = true;
+        // A run may meet many files.
+        self.head = Head::Print(self.head_print());
+    }
+
+    /// How something with these first bytes relates to it, as far as those tell.
+    pub(super) fn begins(&self, head: &[u8]) -> Fit {
+        let print = self.head_print();
+        if print.begins(head) {
+            Fit::Full
+        } else if head.len() < print.bytes
+            && first_line(head).is_some()
+            && source_id(self.nonce, head) == self.id
+        {
+            Fit::Short
+        } else {
+            Fit::No
+        }
+    }
+
+    /// Takes a file that begins as this source does, if what was read of it stands there too.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub(super) fn attach(&mut self, file: &File, stat: Stat, now: Instant) -> Result<Fit> {
+        let failed = |error| Error::io(self.name.as_ref(), error);
+        let position = self.position();
+        let anchor = match &self.recent {
+            Some(recent) => Print::of(position, recent),
+            None => self.mark,
+        };
+        let input = unpack(file, &self.name)?;
+        let packed = input.is_some();
+        let (head, recent, content) = match input {
+            None => {
+                if stat.size < position {
+                    return Ok(Fit::Short);
+                }
+                let window = bytes_at(file, anchor.begin(), anchor.bytes).map_err(failed)?;
+                let head = bytes_at(file, 0, HEAD.min(self.head_print().bytes)).map_err(failed)?;
+                if !anchor.is_of(&window) || !self.head_print().is_of(&head) {
+                    return Ok(Fit::No);
+                }
+                let window = WINDOW.min(usize::try_from(position).unwrap_or(WINDOW));
+                let recent = bytes_at(file, position - window as u64, window).map_err(failed)?;
+                (head, recent, Content::Plain(file.try_clone().map_err(failed)?))
+            }
+            Some(mut input) => {
+                let (head, recent) = match skip(&mut input, position, anchor, self.head_print())? {
+                    Ok(found) => found,
+                    Err(fit) => return Ok(fit),
+                };
+                let file = file.try_clone().map_err(failed)?;
+                (head, recent, Content::Packed { file, input, at_end: false })
+            }
+        };
+        self.content = content;
+        self.head = Head::Bytes(head);
+        self.recent = Some(recent);
+        self.packed = packed;
+        self.alias = self.alias.filter(|alias| alias.key != stat.key);
+        self.key = Some(stat.key);
+        self.is_proven = true;
+        self.stalled = None;
+        self.done = false;
+        self.note(&stat);
+        self.changed = now;
+        Ok(Fit::Full)
+    }
+
+    /// Looks whether the file is still the one that was read, and how long it is. `false`: it is not.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub(super) fn look(&mut self, stat: &Stat, now: Instant) -> io::Result<bool> {
+        let is_changed = !self.is_as_before(stat);
+        if let Content::Plain(file) = &self.content {
+            if stat.size < self.position() || ((is_changed || stat.is_recent()) && !self.is_same(file)?) {
+                return Ok(false);
+            }
+        }
+        if is_changed {
+            self.changed = now;
+        }
+        self.note(stat);
+        if is_changed
+            && self.stalled.is_some()
+            && let Some(file) = self.file().map(File::try_clone).transpose()?
+        {
+            // What was incomplete may be complete now. If it cannot be read, that was said.
+            let _ = self.attach(&file, *stat, now);
+        }
+        Ok(true)
+    }
+
+    /// Whether the file is as it was at the last look.
+    pub(super) fn is_as_before(&self, stat: &Stat) -> bool {
+        (stat.size, stat.modified) == (self.size, self.modified)
+    }
+
+    pub(super) fn note(&mut self, stat: &Stat) {
+        (self.size, self.modified, self.links) = (stat.size, stat.modified, stat.links);
+    }
+
+    /// Whether the bytes that were read are still there.
+    fn is_same(&self, file: &File) -> io::Result<bool> {
+        let is_there = |bytes: &[u8], offset| Ok(bytes_at(file, offset, bytes.len())? == bytes);
+        if let Head::Bytes(head) = &self.head
+            && !is_there(head, 0)?
+        {
+            return Ok(false);
+        }
+        match &self.recent {
+            Some(recent) if self.position() > HEAD as u64 => {
+                is_there(recent, self.position() - recent.len() as u64)
+            }
+            _ => Ok(true),
+        }
+    }
+
+    /// Reads on, and cuts lines.
+    pub(super) fn read(&mut self, options: &Options) -> Outcome {
+        let position = self.position();
+        let buffer = match &mut self.content {
+            Content::Closed => return Outcome::Lines(Vec::new()),
+            Content::Plain(_) => {
+                let known = usize::try_from(self.size.saturating_sub(position)).unwrap_or(usize::MAX);
+                self.read_plain(options.chunk.min(known))
+            }
+            Content::Packed { input, at_end, .. } => {
+                let (mut buffer, begin) = self.cutter.room(options.chunk);
+                let (count, end) = fill(input, &mut buffer[begin..]);
+                buffer.truncate(begin + count);
+                match end {
+                    End::No => {}
+                    End::Whole => *at_end = true,
+                    End::Cut(error) | End::Damaged(error) => self.stalled = Some(error),
+                }
+                Ok(Some((buffer, begin)))
+            }
+        };
+        match buffer {
+            Ok(Some((buffer, begin))) => {
+                self.remember(&buffer[begin..], position);
+                let pieces = self.cutter.cut(buffer, options.max_line);
+                Outcome::Lines(pieces.into_iter().map(|piece| self.give(piece)).collect())
+            }
+            Ok(None) => Outcome::Changed,
+            Err(error) => Outcome::Failed(Error::io(self.name.as_ref(), error)),
+        }
+    }
+
+    /// Reads first and looks then: once truncated, a file does not get its old bytes back, so that what was read
+    /// before a look that finds them is theirs.
+    fn read_plain(&self, bytes: usize) -> io::Result<Option<(Vec<u8>, usize)>> {
+        let Content::Plain(file) = &self.content else { return Ok(None) };
+        let (mut buffer, begin) = self.cutter.room(bytes);
+        let count = read_at(file, &mut buffer[begin..], self.position())?;
+        buffer.truncate(begin + count);
+        Ok((count > 0 && self.is_same(file)?).then_some((buffer, begin)))
+    }
+
+    fn remember(&mut self, fresh: &[u8], position: u64) {
+        if let Head::Bytes(head) = &mut self.head
+            && let Some(skip) = (head.len() as u64).checked_sub(position)
+            && head.len() < HEAD
+            && let Some(further) = usize::try_from(skip).ok().and_then(|skip| fresh.get(skip..))
+        {
+            head.extend_from_slice(&further[..further.len().min(HEAD - head.len())]);
+        }
+        let recent = self.recent.get_or_insert_default();
+        if fresh.len() >= WINDOW {
+            recent.clear();
+        } else {
+            recent.drain(..(recent.len() + fresh.len()).saturating_sub(WINDOW));
+        }
+        recent.extend_from_slice(&fresh[fresh.len().saturating_sub(WINDOW)..]);
+    }
+
+    fn give(&mut self, piece: Piece) -> Lines {
+        let end = piece.end();
+        let window = &piece.bytes[piece.bytes.len().saturating_sub(WINDOW)..];
+        if self.marks.len() == MARKS {
+            let mut is_kept = false;
+            self.marks.retain(|_| {
+                is_kept = !is_kept;
+                is_kept
+            });
+        }
+        self.marks.push_back(Print::of(end, window));
+        Lines {
+            source: self.id,
+            file: Arc::clone(&self.name),
+            offset: piece.offset,
+            bytes: piece.bytes,
+            part: piece.part,
+        }
+    }
+
+    /// What is left of an incomplete line, when nothing can follow.
+    pub(super) fn finish(&mut self) -> Option<Lines> {
+        let piece = self.cutter.finish()?;
+        debug_assert!(matches!(piece.part, Part::Unended | Part::End));
+        Some(self.give(piece))
+    }
+
+    /// Everything before `offset` is safe. Gives whether that was news.
+    pub(super) fn acknowledge(&mut self, offset: u64) -> bool {
+        let offset = self.cutter.resumable(offset);
+        if offset <= self.acknowledged {
+            return false;
+        }
+        self.acknowledged = offset;
+        while let Some(mark) = self.marks.pop_front_if(|mark| mark.end <= offset) {
+            self.mark = mark;
+        }
+        true
+    }
+}
+
+/// Passes over decompressed bytes up to a place, and looks at some on the way: gives the first and the last of them.
+fn skip(input: &mut Input, to: u64, anchor: Print, print: Print) -> Result<Result<(Vec<u8>, Vec<u8>), Fit>> {
+    let (mut head, mut recent, mut window) = (Vec::new(), Vec::new(), Vec::new());
+    let mut buffer = vec![0; 64 << 10];
+    let mut at = 0;
+    while at < to {
+        let room = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
+        let (count, end) = fill(input, &mut buffer[..room]);
+        let bytes = &buffer[..count];
+        let missing = print.bytes.saturating_sub(head.len());
+        head.extend_from_slice(&bytes[..missing.min(count)]);
+        // What of the window lies in these bytes.
+        let inside = |place: u64| usize::try_from(place.saturating_sub(at)).unwrap_or(usize::MAX).min(count);
+        window.extend_from_slice(&bytes[inside(anchor.begin())..inside(anchor.end)]);
+        recent.extend_from_slice(bytes);
+        recent.drain(..recent.len().saturating_sub(WINDOW));
+        at += count as u64;
+        match end {
+            End::No => {}
+            End::Whole if at < to => return Ok(Err(Fit::Short)),
+            End::Cut(_) if at < to => return Ok(Err(Fit::Unknown)),
+            End::Damaged(error) => return Err(error),
+            End::Whole | End::Cut(_) => break,
+        }
+    }
+    // The first bytes may reach beyond that place; they were compared before, and are read again.
+    let is_head = head.len() < print.bytes || print.is_of(&head);
+    Ok(if anchor.is_of(&window) && is_head { Ok((head, recent)) } else { Err(Fit::No) })
+}
+
+/// A path that means the same whatever the working directory is.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A path as it is shown.
+pub(super) fn name_of(path: &Path) -> Arc<str> {
+    Source::path(path).name().unwrap_or_default()
+}
