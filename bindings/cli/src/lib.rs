@@ -21,6 +21,7 @@ mod paths;
 mod progress;
 mod rejects;
 mod schema;
+mod stream;
 pub mod summary;
 mod terminal;
 mod value;
