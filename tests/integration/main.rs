@@ -6,4 +6,5 @@ mod cli_error;
 mod cli_generate;
 mod cli_info;
 mod cli_signal;
+mod cli_stream;
 mod golden;

@@ -1,15 +1,17 @@
 //! Delivery to a stream: packs lines, lets the engine decide what goes when, and the transport carry it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use nasalogs::delivery::{Engine, Options, Returned, ShardMap, Step};
-use nasalogs::envelope::{RecordForm, SourceId};
+use nasalogs::delivery::{Engine, Options, Outcome, RecordOutcome, Request, Returned, ShardMap, Step};
+use nasalogs::envelope::{LineId, RecordDecoder, RecordForm, SourceId, Span, StreamRecord};
 use nasalogs::{Error, ErrorKind, Result};
 
 use super::destination::{Destination, Fate, SourceLine};
-use super::packer::Packer;
+use super::packer::{self, Packer};
 use super::report::{Delivered, ShardReport};
+use super::spool::Spool;
 use super::transport::{Event, Transport};
 
 /// How often shards are asked for, at most.
@@ -21,6 +23,13 @@ pub(super) struct Delivery {
     packer: Packer,
     form: RecordForm,
     transport: Box<dyn Transport>,
+    /// Where lines go that cannot be delivered; without it the run ends.
+    spool: Option<Spool>,
+    /// Of records from which the lines cannot be had: what they were made of, as long as they may be spooled.
+    originals: HashMap<LineId, (LineId, Vec<u8>)>,
+    /// Which of these each request holds.
+    flights: HashMap<u64, Vec<LineId>>,
+    spooled: u64,
     start: Instant,
     /// Records that wait until it is known which shards there are.
     displaced: Vec<Returned>,
@@ -43,6 +52,7 @@ impl Delivery {
         packer: Packer,
         form: RecordForm,
         transport: Box<dyn Transport>,
+        spool: Option<Spool>,
     ) -> Result<Self> {
         // Consumers of aggregates throw away what belongs to another shard. The order of a key is kept by whoever is in
         // one shard with it.
@@ -52,6 +62,10 @@ impl Delivery {
             packer,
             form,
             transport,
+            spool,
+            originals: HashMap::new(),
+            flights: HashMap::new(),
+            spooled: 0,
             start: Instant::now(),
             displaced: Vec::new(),
             is_listing: false,
@@ -84,7 +98,7 @@ impl Delivery {
             self.offer();
             let now = self.now();
             match self.engine.next(now) {
-                Step::Send(request) => self.transport.put(request),
+                Step::Send(request) => self.send(request),
                 Step::Wait(until) => return Ok(until),
                 Step::Idle => return Ok(Duration::MAX),
                 Step::Displaced(back) => {
@@ -108,6 +122,53 @@ impl Delivery {
         }
     }
 
+    fn send(&mut self, request: Request) {
+        if self.keeps_originals() {
+            let places = request.records().iter().map(|record| place(&record.span));
+            self.flights.insert(request.id(), places.collect());
+        }
+        self.transport.put(request);
+    }
+
+    /// Whether lines cannot be had from the records that are made of them.
+    fn keeps_originals(&self) -> bool {
+        self.form == RecordForm::Ndjson && self.spool.is_some()
+    }
+
+    /// Forgets what records were made of that are stored.
+    fn forget_originals(&mut self, id: u64, outcome: &Outcome) {
+        let Some(places) = self.flights.remove(&id) else { return };
+        if let Outcome::Answered(results) = outcome {
+            for (place, result) in places.iter().zip(results) {
+                if matches!(result, RecordOutcome::Stored { .. }) {
+                    self.originals.remove(place);
+                }
+            }
+        }
+    }
+
+    /// Spools the lines of records, which then need no delivery.
+    fn bring_to_safety(&mut self, records: impl Iterator<Item = StreamRecord>) -> Result<()> {
+        let Some(spool) = &self.spool else { return Ok(()) };
+        let (mut all, mut spans, mut decoder) = (Vec::new(), Vec::new(), RecordDecoder::default());
+        for record in records {
+            match self.originals.remove(&place(&record.span)) {
+                Some(original) => all.push(original),
+                None => {
+                    let lines = packer::lines(&mut decoder, &record)?;
+                    all.extend(lines.into_iter().map(|(line, id)| (id, line)));
+                }
+            }
+            spans.push(record.span);
+        }
+        spool.write(all)?;
+        for span in spans {
+            self.spooled += span.lines;
+            self.engine.skip(span.source, span.begin..span.end);
+        }
+        Ok(())
+    }
+
     /// What ends the run: what went wrong last, if it is known.
     fn failure(&mut self, what: &str) -> Error {
         self.trouble.take().unwrap_or_else(|| Error::new(ErrorKind::Delivery, what))
@@ -118,6 +179,7 @@ impl Delivery {
         match event {
             Event::Put { id, outcome, trouble } => {
                 self.trouble = trouble.or(self.trouble.take());
+                self.forget_originals(id, &outcome);
                 self.engine.complete(id, now, outcome)
             }
             Event::Shards(shards) => {
@@ -169,7 +231,12 @@ impl Destination for Delivery {
         }
         let now = self.now();
         let fate = match self.packer.push(now, line) {
-            Ok(()) => Fate::Taken,
+            Ok(()) => {
+                if self.keeps_originals() {
+                    self.originals.insert(line.id, (line.known_as, line.bytes.to_vec()));
+                }
+                Fate::Taken
+            }
             Err(refusal) => Fate::Rejected(refusal.reason()),
         };
         self.offer();
@@ -234,17 +301,25 @@ impl Destination for Delivery {
             .fold(Some(settled), |lowest, held| lowest.map(|lowest| lowest.min(held)))
     }
 
-    fn give_up(&mut self, longest: Duration) {
+    fn give_up(&mut self, longest: Duration) -> Result<()> {
         let until = Instant::now() + longest;
         while self.engine.stats(self.now()).in_flight > 0 {
             let left = until.saturating_duration_since(Instant::now());
             match self.transport.wait(left) {
-                // What this brings back stays unacknowledged: that is all there is to know now.
-                Some(event @ Event::Put { .. }) => drop(self.handle(event)),
+                Some(event @ Event::Put { .. }) => self.handle(event)?,
                 Some(Event::Shards(_)) => {}
-                None => return,
+                None => break,
             }
         }
+        // What is left may be gone where it came from. What is still under way has to be read again.
+        self.packer.flush();
+        let mut left: Vec<_> = std::mem::take(&mut self.displaced);
+        left.extend(self.engine.take_waiting());
+        let mut left: Vec<_> = left.into_iter().map(|back| back.record).collect();
+        while let Some(record) = self.packer.next_record() {
+            left.push(record);
+        }
+        self.bring_to_safety(left.into_iter())
     }
 
     fn delivered(&self) -> Delivered {
@@ -262,6 +337,7 @@ impl Destination for Delivery {
             requests_not_sent: stats.requests_not_sent,
             requests_unknown: stats.requests_unknown,
             retried: stats.retried,
+            spooled: self.spooled,
             possibly_duplicated: stats.possibly_duplicated_lines,
             duplicates_removable: self.packer.has_ids(),
             oldest_unacknowledged_seconds: stats.oldest_unacknowledged.map(|age| age.as_secs_f64()),
@@ -269,4 +345,9 @@ impl Destination for Delivery {
             ..Delivered::default()
         }
     }
+}
+
+/// Where a record's first line is.
+fn place(span: &Span) -> LineId {
+    LineId { source: span.source, offset: span.begin }
 }

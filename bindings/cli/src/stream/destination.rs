@@ -13,8 +13,10 @@ use super::report::Delivered;
 pub(crate) struct SourceLine<'a> {
     /// Without its line end.
     pub(crate) bytes: &'a [u8],
-    /// Its source, and where in it the line begins.
+    /// Its source, and where in it the line begins: what [`Destination::acknowledged`] is about.
     pub(crate) id: LineId,
+    /// The identity that is sent along. The same, unless it was read from a spool.
+    pub(crate) known_as: LineId,
     /// One past its end in the source, the line end included.
     pub(crate) end: u64,
 }
@@ -77,9 +79,14 @@ pub(crate) trait Destination {
     /// never [began](Self::begin).
     fn acknowledged(&self, source: SourceId) -> Option<u64>;
 
-    /// Called after an error of another method, once: waits for what is under way, so that as much as possible is known
-    /// to be delivered, and sends nothing more.
-    fn give_up(&mut self, _longest: Duration) {}
+    /// Called once when nothing more will be delivered: waits for what is under way, so that as much as possible is known
+    /// to be delivered, brings the rest to safety if there is a place for it, and sends nothing more.
+    ///
+    /// # Errors
+    /// When it cannot be brought to safety.
+    fn give_up(&mut self, _longest: Duration) -> Result<()> {
+        Ok(())
+    }
 
     /// The end: whatever has to be closed.
     ///

@@ -86,9 +86,11 @@ impl Cutter {
             Some(end) => (&rest[..end], end + 1),
             None => (rest, rest.len()),
         };
+        let id = LineId { source, offset };
         Some(Piece::Line(SourceLine {
             bytes: line.strip_suffix(b"\r").filter(|_| used > line.len()).unwrap_or(line),
-            id: LineId { source, offset },
+            id,
+            known_as: id,
             end: offset + used as u64,
         }))
     }

@@ -9,6 +9,7 @@
 mod args;
 mod delivery;
 pub(crate) mod destination;
+pub(crate) mod dry_run;
 mod input;
 mod key;
 #[cfg(feature = "aws")]
@@ -18,6 +19,7 @@ mod packer;
 mod pipeline;
 mod plan;
 pub(crate) mod report;
+mod spool;
 mod stdout;
 mod transport;
 
@@ -29,14 +31,16 @@ use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 pub use args::Args;
 
-use self::args::To;
+use self::args::{OnExhausted, To};
 use self::delivery::Delivery;
 use self::destination::Destination;
+use self::dry_run::DryRun;
 use self::key::Key;
-use self::pace::Pacer;
+use self::pace::{Pace, Pacer};
 use self::packer::Packer;
 use self::pipeline::{Parts, Pipeline};
 use self::report::{Ended, Report};
+use self::spool::Spool;
 use self::transport::Transport;
 use crate::exit::Exit;
 use crate::follow::{Follower, Poll};
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     plan::check(args)?;
     let inputs = plan::inputs(args);
     // Before anything is read: a stream that is not there is known at once.
-    let way = connect(args)?;
+    let way = if args.dry_run { Way::Nowhere } else { connect(args)? };
     let checkpoint = plan::checkpoint(args, &inputs)?;
     let checkpoint_path =
         checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
@@ -74,7 +78,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         follower,
         ahead,
         destination,
-        pacer: Pacer::new(plan::pace(args)),
+        pacer: Pacer::new(if args.dry_run { Pace::Max } else { plan::pace(args) }),
         format,
         rejects,
         stop: stop.clone(),
@@ -85,7 +89,12 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     if let Some(path) = &args.report {
         output::write_whole(path, &report.to_json()?)?;
     }
-    if !args.quiet {
+    if let Some(estimates) = report.delivered.dry_run.as_ref().filter(|_| error.is_none()) {
+        // Where the report goes to standard output, that is the answer.
+        if args.report.as_deref().is_none_or(|path| path.as_os_str() != output::STANDARD) {
+            output::print(&estimates.to_text())?;
+        }
+    } else if !args.quiet {
         message::note(&report.to_text());
     }
     match error {
@@ -107,12 +116,16 @@ fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
         message::error("stopped before everything was delivered");
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
     }
-    let is_clean = report.rejected == 0 && report.gaps_total == 0 && report.troubles.is_empty();
+    let is_clean = report.rejected == 0
+        && report.gaps_total == 0
+        && report.troubles.is_empty()
+        && report.delivered.spooled == 0;
     Ok(if is_clean { Exit::Clean } else { Exit::NotClean })
 }
 
 /// The way to the destination.
 enum Way {
+    Nowhere,
     Stream(Box<dyn Transport>, ShardMap),
     Standard,
 }
@@ -157,10 +170,18 @@ fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<
     let options = plan::encode_options(args, format);
     let packer = |shards| Packer::new(options, args.records, key, shards, plan::RECORD_LINGER);
     match way {
+        Way::Nowhere => {
+            let format = format.cloned().unwrap_or_else(LogFormat::common);
+            Ok(Box::new(DryRun::new(args, &format)?))
+        }
         Way::Stream(transport, shards) => {
             let delivery_options = plan::delivery_options(args);
             let packer = packer(shards.clone());
-            Ok(Box::new(Delivery::new(delivery_options, shards, packer, args.records, transport)?))
+            let spool = match &args.on_exhausted {
+                OnExhausted::Fail => None,
+                OnExhausted::Spool(directory) => Some(Spool::open(directory)?),
+            };
+            Ok(Box::new(Delivery::new(delivery_options, shards, packer, args.records, transport, spool)?))
         }
         Way::Standard => Ok(Box::new(stdout::standard(packer(ShardMap::even(1)), args.records))),
     }
@@ -198,7 +219,7 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
 
 /// A log without times has no rhythm.
 fn checked(args: &Args, format: LogFormat) -> Result<LogFormat> {
-    if matches!(plan::pace(args), pace::Pace::Replay(_)) && !format.has_time() {
+    if matches!(plan::pace(args), Pace::Replay(_)) && !format.has_time() {
         return Err(Error::new(
             ErrorKind::Options,
             format!("lines in the format {format} have no time to replay"),

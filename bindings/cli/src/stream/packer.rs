@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nasalogs::delivery::{ShardMap, hash_key};
 use nasalogs::envelope::{
-    EncodeOptions, Item, Line, RecordDecoder, RecordEncoder, RecordForm, Refusal, SourceId, StreamRecord,
-    partition_key,
+    EncodeOptions, Item, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, Refusal, SourceId, Span,
+    StreamRecord, partition_key,
 };
 use nasalogs::{Error, ErrorKind, Result};
 
@@ -34,6 +34,31 @@ struct Lane {
     encoder: RecordEncoder,
     /// When the first line came that the encoder holds.
     since: Option<Duration>,
+    /// Where the lines that the encoder holds are, while they are known by ids of another place.
+    places: VecDeque<Span>,
+}
+
+impl Lane {
+    fn new(options: EncodeOptions) -> Self {
+        Self { encoder: RecordEncoder::new(options), since: None, places: VecDeque::new() }
+    }
+
+    /// The next finished record, which is about where its lines were read.
+    fn next_record(&mut self) -> Option<StreamRecord> {
+        let mut record = self.encoder.next_record()?;
+        for number in 0..record.span.lines {
+            let Some(place) = self.places.pop_front() else { break };
+            let begin = if number == 0 { place.begin } else { record.span.begin };
+            record.span = Span { source: place.source, begin, end: place.end, lines: record.span.lines };
+        }
+        Some(record)
+    }
+
+    /// Where what the encoder holds was read.
+    fn pending(&self) -> Option<Span> {
+        let pending = self.encoder.pending()?;
+        Some(self.places.front().copied().unwrap_or(pending))
+    }
 }
 
 impl Packer {
@@ -74,13 +99,12 @@ impl Packer {
 
     /// New encoders. Those before have to be empty.
     fn set_shards(&mut self, shards: ShardMap) {
-        let lane = |options| Lane { encoder: RecordEncoder::new(options), since: None };
         self.lanes = match self.is_by_shard() {
             true => {
                 let ranges = shards.shards().iter().map(|shard| shard.first..=shard.last);
-                ranges.map(|range| lane(self.options.clone().with_shard(range))).collect()
+                ranges.map(|range| Lane::new(self.options.clone().with_shard(range))).collect()
             }
-            false => vec![lane(self.options.clone())],
+            false => vec![Lane::new(self.options.clone())],
         };
         self.turn %= self.lanes.len();
         self.shards = shards;
@@ -98,8 +122,20 @@ impl Packer {
             None => self.turn,
         };
         let lane = &mut self.lanes[at];
+        let is_elsewhere = line.known_as != line.id;
+        let is_other = |place: &Span| !is_elsewhere || place.source != line.id.source;
+        if lane.encoder.pending().is_some() && lane.places.back().map_or(is_elsewhere, is_other) {
+            lane.encoder.flush();
+            self.collect(at, now);
+        }
+        let lane = &mut self.lanes[at];
+        let end = line.known_as.offset.saturating_add(line.end - line.id.offset);
         let pushed =
-            lane.encoder.push(Line { bytes: line.bytes, id: line.id, end: line.end, key: key.as_deref() });
+            lane.encoder.push(Line { bytes: line.bytes, id: line.known_as, end, key: key.as_deref() });
+        if is_elsewhere && pushed.is_ok() {
+            let LineId { source, offset } = line.id;
+            lane.places.push_back(Span { source, begin: offset, end: line.end, lines: 1 });
+        }
         lane.since.get_or_insert(now);
         if self.collect(at, now) && key.is_none() {
             self.turn = (at + 1) % self.lanes.len();
@@ -115,7 +151,7 @@ impl Packer {
     fn collect(&mut self, at: usize, now: Duration) -> bool {
         let lane = &mut self.lanes[at];
         let before = self.ready.len();
-        while let Some(record) = lane.encoder.next_record() {
+        while let Some(record) = lane.next_record() {
             self.ready.push_back(record);
         }
         let any = self.ready.len() > before;
@@ -158,7 +194,7 @@ impl Packer {
 
     /// When [`Packer::pause`] has something to do.
     pub(super) fn due(&self) -> Option<Duration> {
-        self.lanes.iter().filter_map(|lane| lane.since).min().map(|since| since + self.linger)
+        self.lanes.iter().filter_map(|lane| lane.since).min().map(|since| since.saturating_add(self.linger))
     }
 
     /// The next record.
@@ -183,7 +219,7 @@ impl Packer {
 
     /// The first offset of a source that is held.
     pub(super) fn lowest(&self, source: SourceId) -> Option<u64> {
-        let pending = self.lanes.iter().filter_map(|lane| lane.encoder.pending());
+        let pending = self.lanes.iter().filter_map(Lane::pending);
         let ready = self.ready.iter().map(|record| record.span);
         pending.chain(ready).filter(|span| span.source == source).map(|span| span.begin).min()
     }
@@ -206,8 +242,9 @@ impl Packer {
         self.set_shards(shards);
         let mut decoder = RecordDecoder::default();
         for record in records {
-            for (line, id, end) in lines(&mut decoder, &record)? {
-                self.push(now, &SourceLine { bytes: &line, id, end }).map_err(|refusal| {
+            for (bytes, line) in located(&record, lines(&mut decoder, &record)?) {
+                self.push(now, &SourceLine { bytes: &bytes, ..line }).map_err(|refusal| {
+                    let id = line.known_as;
                     Error::new(
                         ErrorKind::Delivery,
                         format!("line {id} cannot be packed for another shard: {refusal}"),
@@ -219,40 +256,50 @@ impl Packer {
     }
 }
 
-/// The lines of a record of ours, with their places in the source. Where lines of other records come between, they
-/// count as part of the line before: they are accounted for by those records.
+/// Where the lines of a record are in their source. What lies between two of them counts as part of the first: it is
+/// accounted for by other records. Lines that are known by ids of another place are anywhere in the record's span.
+fn located(record: &StreamRecord, lines: Vec<(Vec<u8>, LineId)>) -> Vec<(Vec<u8>, SourceLine<'static>)> {
+    let Span { source, begin, end, .. } = record.span;
+    let is_elsewhere = lines.first().is_some_and(|(_, id)| *id != LineId { source, offset: begin });
+    let ends: Vec<u64> = lines.iter().skip(1).map(|(_, id)| id.offset).chain([end]).collect();
+    let place = |((bytes, known_as), line_end): ((Vec<u8>, LineId), u64)| {
+        let (id, end) =
+            if is_elsewhere { (LineId { source, offset: begin }, end) } else { (known_as, line_end) };
+        (bytes, SourceLine { bytes: &[], id, known_as, end })
+    };
+    lines.into_iter().zip(ends).map(place).collect()
+}
+
+/// The lines of a record of ours, and their ids.
 ///
 /// # Errors
 /// [`ErrorKind::Delivery`] for a record that is none of ours.
-pub(super) fn lines(
-    decoder: &mut RecordDecoder,
-    record: &StreamRecord,
-) -> Result<Vec<(Vec<u8>, nasalogs::envelope::LineId, u64)>> {
+pub(super) fn lines(decoder: &mut RecordDecoder, record: &StreamRecord) -> Result<Vec<(Vec<u8>, LineId)>> {
     let mut lines = Vec::new();
     let mut strange = None;
     decoder.decode(&record.data, &record.partition_key, &mut |item| match item {
-        Item::Line { bytes, id: Some(id) } => lines.push((bytes.to_vec(), id, 0)),
+        Item::Line { bytes, id: Some(id) } => lines.push((bytes.to_vec(), id)),
+        // A raw line whose key was chosen is the only one that does not say who it is.
+        Item::Line { bytes, id: None } if record.span.lines == 1 => {
+            let Span { source, begin, .. } = record.span;
+            lines.push((bytes.to_vec(), LineId { source, offset: begin }));
+        }
         other => strange = Some(format!("{other:?}")),
     });
-    if let Some(strange) = strange {
-        return Err(Error::new(ErrorKind::Delivery, format!("a record cannot be taken apart: {strange}")));
+    match strange {
+        Some(strange) => {
+            Err(Error::new(ErrorKind::Delivery, format!("a record cannot be taken apart: {strange}")))
+        }
+        None => Ok(lines),
     }
-    let mut end = record.span.end;
-    for (_, id, last) in lines.iter_mut().rev() {
-        *last = end;
-        end = id.offset;
-    }
-    Ok(lines)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use nasalogs::LogFormat;
-    use nasalogs::envelope::LineId;
-
     use super::*;
+    use nasalogs::LogFormat;
 
     fn packer(form: RecordForm, key: &str, shards: usize) -> Packer {
         let format = LogFormat::common();
@@ -278,7 +325,8 @@ mod tests {
         for (text, offset) in log {
             let id = LineId { source: SourceId(1), offset: *offset };
             let end = offset + text.len() as u64 + 1;
-            packer.push(Duration::ZERO, &SourceLine { bytes: text.as_bytes(), id, end }).unwrap();
+            let line = SourceLine { bytes: text.as_bytes(), id, known_as: id, end };
+            packer.push(Duration::ZERO, &line).unwrap();
         }
     }
 
@@ -286,7 +334,7 @@ mod tests {
         let (mut all, mut decoder) = (Vec::new(), RecordDecoder::default());
         while let Some(record) = packer.next_record() {
             let here = shards.find(record.explicit_hash_key.unwrap());
-            for (line, id, _) in lines(&mut decoder, &record).unwrap() {
+            for (line, id) in lines(&mut decoder, &record).unwrap() {
                 let text = String::from_utf8(line).unwrap();
                 let host = text.split(' ').next().unwrap();
                 if !packer.key.is_random() {
@@ -322,6 +370,35 @@ mod tests {
             assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), log.into_iter().collect());
             assert!(packer.is_empty());
         }
+    }
+
+    #[test]
+    fn lines_from_elsewhere_are_accounted_for_where_they_were_read() {
+        let mut packer = packer(RecordForm::Kpl, "random", 1);
+        let line = |number: u64| SourceLine {
+            bytes: b"x",
+            id: LineId { source: SourceId(5), offset: number * 2 },
+            known_as: LineId { source: SourceId(1), offset: 100 + number * 10 },
+            end: number * 2 + 2,
+        };
+        for number in 0..4 {
+            packer.push(Duration::ZERO, &line(number)).unwrap();
+        }
+        assert_eq!((packer.lowest(SourceId(5)), packer.lowest(SourceId(1))), (Some(0), None));
+        // A line that is known by where it is goes into another record.
+        push(&mut packer, &log(1));
+        let record = packer.next_record().unwrap();
+        assert_eq!(record.span, Span { source: SourceId(5), begin: 0, end: 8, lines: 4 });
+        let ids: Vec<_> = lines(&mut RecordDecoder::default(), &record).unwrap();
+        assert_eq!(ids.iter().map(|(_, id)| id.offset).collect::<Vec<_>>(), [100, 110, 120, 130]);
+        packer.repack(Duration::ZERO, ShardMap::even(2), vec![record]).unwrap();
+        packer.flush();
+        let mut spans = Vec::new();
+        while let Some(record) = packer.next_record() {
+            spans.push(record.span);
+        }
+        assert_eq!(spans.iter().map(|span| span.lines).sum::<u64>(), 5);
+        assert!(spans.iter().all(|span| span.source == SourceId(1) || (span.begin, span.end) == (0, 8)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The loop: reads lines, lets them go when they are due, gives them to the destination, and remembers what it has.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use super::destination::{Destination, Fate};
 use super::input::{self, Cutter, Piece};
 use super::pace::Pacer;
 use super::report::{Ended, Report};
+use super::spool::Identities;
 use crate::follow::{Follower, Poll};
 use crate::interrupt::Stop;
 use crate::message;
@@ -61,6 +63,8 @@ struct Reading {
     given: u64,
     /// Up to where that was acknowledged.
     acknowledged: u64,
+    /// The ids that its lines had at first, where it is spooled.
+    identities: Option<Identities>,
 }
 
 /// What came of looking for a line.
@@ -116,8 +120,10 @@ impl Pipeline {
     /// Runs to the end. The report says how it went; the error, where there is one, why it ended early.
     pub(super) fn run(mut self) -> (Report, Option<Error>) {
         let outcome = self.deliver();
-        if outcome.is_err() {
-            self.destination.give_up(LAST_ANSWERS);
+        if outcome.is_err()
+            && let Err(error) = self.destination.give_up(LAST_ANSWERS)
+        {
+            self.report.add_trouble(&error);
         }
         // Whatever happened, what is delivered is remembered.
         let saved = self.save();
@@ -159,6 +165,7 @@ impl Pipeline {
         let until = stopped.then(|| Instant::now() + DRAIN);
         while !self.destination.is_empty() {
             if until.is_some_and(|until| Instant::now() >= until) {
+                self.destination.give_up(LAST_ANSWERS)?;
                 return Ok(Ended::Cut);
             }
             self.destination.work(NOTICE)?;
@@ -199,13 +206,13 @@ impl Pipeline {
                 };
                 match poll {
                     Poll::Lines(lines) => {
-                        self.meet(lines.source, lines.offset);
+                        self.meet(lines.source, lines.offset, &lines.file)?;
                         self.report.bytes_read += lines.bytes.len() as u64;
                         self.progress.set(self.report.bytes_read);
                         self.cutter.feed(lines);
                     }
                     Poll::Gap(gap) => {
-                        self.meet(gap.source, gap.offset);
+                        self.meet(gap.source, gap.offset, &gap.file)?;
                         self.say(&format!("{}: lines are lost from byte {} on", gap.file, gap.offset));
                         self.report.add_gap(&gap);
                     }
@@ -236,7 +243,12 @@ impl Pipeline {
             Some(Piece::TooLong { id, end, raw }) => {
                 (Fate::Rejected(RejectReason::LineTooLong), id.offset, end, raw)
             }
-            Some(Piece::Line(line)) => {
+            Some(Piece::Line(mut line)) => {
+                if let Some(identities) =
+                    self.sources.get(&source).and_then(|known| known.identities.as_ref())
+                {
+                    line.known_as = identities.of(line.id.offset);
+                }
                 if !self.destination.has_room() {
                     return Ok(Some(Step::Full));
                 }
@@ -288,13 +300,19 @@ impl Pipeline {
     }
 
     /// Takes note of a source.
-    fn meet(&mut self, source: SourceId, offset: u64) {
-        if let std::collections::hash_map::Entry::Vacant(entry) = self.sources.entry(source) {
-            let reading = Reading { lines: 0, is_whole: offset == 0, given: offset, acknowledged: offset };
-            entry.insert(reading);
+    fn meet(&mut self, source: SourceId, offset: u64, file: &str) -> Result<()> {
+        if let Entry::Vacant(entry) = self.sources.entry(source) {
+            entry.insert(Reading {
+                lines: 0,
+                is_whole: offset == 0,
+                given: offset,
+                acknowledged: offset,
+                identities: Identities::of_file(file)?,
+            });
             self.report.resumed_sources += u64::from(offset > 0);
             self.destination.begin(source, offset);
         }
+        Ok(())
     }
 
     fn save_if_due(&mut self) -> Result<()> {

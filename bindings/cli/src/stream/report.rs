@@ -6,6 +6,7 @@ use nasalogs::delivery::ShardStats;
 use nasalogs::{Error, ErrorKind, Reject, RejectReason, Result};
 use serde::Serialize;
 
+use super::dry_run::Estimates;
 use crate::follow::Gap;
 use crate::number::{counted, grouped, size};
 
@@ -46,6 +47,9 @@ pub(crate) struct Delivered {
     pub(crate) oldest_unacknowledged_seconds: Option<f64>,
     /// The shards at the end.
     pub(crate) shards: Vec<ShardReport>,
+    /// What it would take, where nothing was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dry_run: Option<Estimates>,
 }
 
 /// A shard.
@@ -134,6 +138,8 @@ pub(super) struct Report {
 
 /// How many gaps and troubles are listed: a run may last for years.
 const LISTED: usize = 1000;
+/// How many gaps are shown.
+const SHOWN_GAPS: usize = 5;
 /// How much of a rejected line is shown.
 const SHOWN: usize = 160;
 
@@ -174,6 +180,15 @@ impl Report {
 
     /// For people, several lines.
     pub(super) fn to_text(&self) -> String {
+        if self.lines == 0
+            && self.resumable
+            && let Some(checkpoint) = &self.checkpoint
+        {
+            return format!(
+                "nothing new to deliver to {}, by the checkpoint {checkpoint}; --no-checkpoint sends all again",
+                self.destination
+            );
+        }
         let delivered = &self.delivered;
         let mut text = format!(
             "{} read: {} delivered to {}, {} rejected, {} blank",
@@ -188,20 +203,7 @@ impl Report {
             text.push_str(&format!("\n  {} {reason}: {}", grouped(count), reason.describe()));
             text.push_str(&format!("\n    first {}", first(reject)));
         }
-        text.push_str(&format!(
-            "\n{} of {} in {}, {} sent again",
-            counted(delivered.records, "record"),
-            size(delivered.bytes),
-            counted(delivered.requests, "request"),
-            grouped(delivered.retried),
-        ));
-        if delivered.throttled + delivered.requests_throttled > 0 {
-            text.push_str(&format!(
-                "; throttled: {}, {}",
-                counted(delivered.throttled, "record"),
-                counted(delivered.requests_throttled, "request")
-            ));
-        }
+        text.push_str(&format!("\n{}", self.traffic()));
         if delivered.possibly_duplicated > 0 {
             text.push_str(&format!(
                 "\n{} may be there twice, and {}",
@@ -221,27 +223,19 @@ impl Report {
         }
         if self.gaps_total > 0 {
             text.push_str(&format!(
-                "\n{} before they could be read:",
-                counted(self.gaps_total, "time lines were lost")
-                    .replace("losts", "lost")
-                    .replace("time lines", "time(s) lines")
+                "\nlines were lost before they could be read, in {}:",
+                counted(self.gaps_total, "place")
             ));
-            for gap in self.gaps.iter().take(5) {
-                let bytes = match gap.at_least_bytes {
-                    0 => "an unknown number of bytes".to_owned(),
-                    bytes => format!("at least {bytes} bytes"),
-                };
-                text.push_str(&format!("\n  {}: {bytes} from byte {} on", gap.file, gap.offset));
-            }
+            text.extend(self.gaps.iter().take(SHOWN_GAPS).map(|gap| format!("\n  {}", gap.to_text())));
         }
         if self.resumed_sources > 0 {
-            text.push_str(&format!(
-                "\nwent on in {} of an earlier run",
-                counted(self.resumed_sources, "file")
-            ));
+            let files = counted(self.resumed_sources, "file");
+            text.push_str(&format!("\nwent on where an earlier run ended in {files}"));
         }
         if !self.resumable {
-            text.push_str("\nstandard input and pipes cannot be read again: a run that is cut short cannot go on where it stopped");
+            text.push_str(
+                "\nstandard input and pipes cannot be read again: a run that is cut short cannot go on",
+            );
         }
         text.push_str(&format!(
             "\n{} read in {:.2} s, {} lines/s",
@@ -253,6 +247,34 @@ impl Report {
             text.push_str(&format!("; {} of it not delivered", size(self.lag_bytes)));
         }
         text
+    }
+
+    /// What went over the wire.
+    fn traffic(&self) -> String {
+        let delivered = &self.delivered;
+        let mut text = format!("{} of {}", counted(delivered.records, "record"), size(delivered.bytes));
+        if delivered.requests > 0 {
+            let requests = counted(delivered.requests, "request");
+            text.push_str(&format!(" in {requests}, {} sent again", grouped(delivered.retried)));
+        }
+        if delivered.throttled + delivered.requests_throttled > 0 {
+            text.push_str(&format!(
+                "; throttled: {}, {}",
+                counted(delivered.throttled, "record"),
+                counted(delivered.requests_throttled, "request")
+            ));
+        }
+        text
+    }
+}
+
+impl GapReport {
+    fn to_text(&self) -> String {
+        let bytes = match self.at_least_bytes {
+            0 => "an unknown number of bytes".to_owned(),
+            bytes => format!("at least {bytes} bytes"),
+        };
+        format!("{}: {bytes} from byte {} on", self.file, self.offset)
     }
 }
 
