@@ -158,9 +158,11 @@ fn every_form_arrives() {
             assert_eq!(report["rows"], if form == "ndjson" { json!(5000) } else { Value::Null });
             let records = stored(&simulator);
             assert_eq!(records.len() as u64, number("records"));
+            let shards = records.iter().map(|record| &record.shard).collect::<BTreeSet<_>>().len();
+            // Few aggregates and blocks need not reach every shard.
             assert!(
-                records.iter().map(|record| &record.shard).collect::<BTreeSet<_>>().len()
-                    > usize::from(form != "block")
+                shards == 3 || (key == "random" && ["kpl", "block"].contains(&form)),
+                "{form} {key}: {shards}"
             );
             if (form, key) == ("raw", "host") {
                 assert_eq!(report["duplicates_removable"], false);
@@ -320,9 +322,9 @@ fn a_run_that_is_killed_is_gone_on_with() {
 
 #[test]
 fn a_stop_delivers_what_was_read() {
-    let log = lines(100_000);
+    let log = lines(20_000);
     for name in ["-INT", "-TERM"] {
-        let (place, simulator) = (Place::new(), free(1, Faults::default()));
+        let (place, simulator) = (Place::new(), free(32, Faults::default()));
         place.write("access.log", &log);
         let arguments = ["access.log", "--to", "kinesis://web", "--rate", "2000/s", "--report", "r.json"];
         let child = spawn(&place, &simulator, &arguments);
@@ -499,10 +501,12 @@ fn an_endpoint_that_comes_back_is_waited_for() {
 
 #[test]
 fn what_cannot_be_delivered_ends_the_run_or_is_spooled() {
-    let log = lines(2000);
+    let log = lines(900);
     for form in FORMS {
+        // Where there are several requests, the first of them is answered.
+        let fault_from = u64::from(["raw", "ndjson"].contains(&form));
         let (place, simulator) =
-            (Place::new(), free(2, Faults { fault_from: 1, fail_request_stored: 1.0, ..Faults::default() }));
+            (Place::new(), free(2, Faults { fault_from, fail_request_stored: 1.0, ..Faults::default() }));
         place.write("access.log", &log);
         let arguments = |to_spool: bool, input| {
             let mut arguments = vec![

@@ -107,6 +107,9 @@ impl Delivery {
                         self.repack(self.engine.shards().clone())?;
                     }
                 }
+                Step::GaveUp(back) if self.spool.is_some() => {
+                    self.bring_to_safety(back.into_iter().map(|back| back.record))?;
+                }
                 Step::GaveUp(_) => {
                     return Err(self.failure("records could not be delivered in many attempts"));
                 }

@@ -57,9 +57,7 @@ pub(super) fn check(args: &Args) -> Result<()> {
     }
     let outputs: Vec<(&str, Option<&Path>)> =
         vec![("--rejects", args.rejects.as_deref()), ("--report", args.report.as_deref())];
-    // Those that are still to come cannot be compared.
-    let there: Vec<PathBuf> = args.inputs.iter().filter(|input| input.exists()).cloned().collect();
-    paths::check(&there, &outputs)?;
+    paths::check(&files(&args.inputs), &outputs)?;
     if let Some(parent) = args.report.as_deref().and_then(Path::parent)
         && !parent.as_os_str().is_empty()
         && !parent.is_dir()
@@ -69,6 +67,15 @@ pub(super) fn check(args: &Args) -> Result<()> {
             .with_hint("create the directory first"));
     }
     Ok(())
+}
+
+/// The files that are there already, which are all that can be compared.
+fn files(inputs: &[PathBuf]) -> Vec<PathBuf> {
+    let within = |input: &PathBuf| match input.read_dir() {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect(),
+        Err(_) => vec![input.clone()],
+    };
+    inputs.iter().filter(|input| input.exists()).flat_map(within).collect()
 }
 
 /// How fast lines go.
