@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use nasalogs::envelope::{
-    EncodeOptions, JsonNames, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, SourceId, StreamRecord,
+    EncodeOptions, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, SourceId, StreamRecord,
 };
 use nasalogs::generate::{GenerateOptions, Generator};
 
@@ -39,7 +39,7 @@ fn forms(criterion: &mut Criterion) {
     let forms = [
         ("raw", EncodeOptions::new(RecordForm::Raw)),
         ("ndjson", EncodeOptions::new(RecordForm::Ndjson)),
-        ("classic", EncodeOptions::new(RecordForm::Ndjson).with_names(JsonNames::Classic)),
+        ("classic", EncodeOptions::new(RecordForm::Ndjson).with_names(nasalogs::Names::Classic)),
         ("kpl", EncodeOptions::new(RecordForm::Kpl)),
         ("block", EncodeOptions::new(RecordForm::Block)),
     ];

@@ -16,8 +16,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nasalogs::envelope::{
-    EncodeOptions, Item, JsonNames, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, SourceId,
-    StreamRecord,
+    EncodeOptions, Item, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, SourceId, StreamRecord,
 };
 
 // As the command and the wheel have it: what is measured here is what they do.
@@ -149,7 +148,7 @@ fn measure() -> Result {
         ("raw".to_owned(), EncodeOptions::new(RecordForm::Raw)),
         ("ndjson".to_owned(), ndjson()),
         ("ndjson, 100 a record".to_owned(), ndjson().with_max_objects(100)),
-        ("ndjson, classic".to_owned(), ndjson().with_names(JsonNames::Classic)),
+        ("ndjson, classic".to_owned(), ndjson().with_names(nasalogs::Names::Classic)),
         ("kpl".to_owned(), EncodeOptions::new(RecordForm::Kpl)),
         ("kpl, 25 KiB".to_owned(), EncodeOptions::new(RecordForm::Kpl).with_max_record(25 << 10)),
     ];

@@ -4,8 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use nasalogs::envelope::{
-    DecodeOptions, EncodeOptions, Item, JsonNames, Line, LineId, RecordDecoder, RecordEncoder, RecordForm,
-    SourceId,
+    DecodeOptions, EncodeOptions, Item, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, SourceId,
 };
 
 const LIMIT: usize = 1 << 20;
@@ -39,7 +38,7 @@ fn there_and_back(choice: u8, log: &[u8]) {
     let forms = [RecordForm::Raw, RecordForm::Ndjson, RecordForm::Kpl, RecordForm::Block];
     let form = forms[usize::from(choice & 3)];
     let limit = if choice & 4 == 0 { 400 } else { LIMIT };
-    let names = if choice & 8 == 0 { JsonNames::Nasalogs } else { JsonNames::Classic };
+    let names = if choice & 8 == 0 { nasalogs::Names::Nasalogs } else { nasalogs::Names::Classic };
     let options = EncodeOptions::new(form).with_max_record(limit).with_names(names).with_level(1);
     let keys = choice & 16 != 0 && form != RecordForm::Raw;
     let mut encoder = RecordEncoder::new(options);

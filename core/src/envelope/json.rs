@@ -5,21 +5,21 @@ use std::fmt;
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
-use super::option::JsonNames;
 use super::record::LineId;
 use crate::field::request::split_target;
 use crate::field::time;
+use crate::naming::Names;
 use crate::record::Value;
 
-/// A JSON object of one line: one of ours ([`JsonNames::Nasalogs`]; keys `host` and `ts`) or a classic one
-/// ([`JsonNames::Classic`]; keys `ip` and `timestamp`).
+/// A JSON object of one line: one of ours ([`Names::Nasalogs`]; keys `host` and `ts`) or a classic one
+/// ([`Names::Classic`]; keys `ip` and `timestamp`).
 ///
 /// Numbers and texts come from outside, and are not checked beyond their type.
 #[derive(Debug)]
 pub struct JsonRecord<'a> {
     text: &'a [u8],
     nodes: &'a [Node<'a>],
-    names: JsonNames,
+    names: Names,
 }
 
 /// Memory to be used again.
@@ -71,13 +71,13 @@ impl<'a> JsonRecord<'a> {
             return None;
         }
         let record = |names| Self { text, nodes, names };
-        let has = |names: JsonNames, keys: [&str; 2]| {
+        let has = |names: Names, keys: [&str; 2]| {
             let record = record(names);
             keys.iter().all(|key| record.node(key).is_some()).then_some(record)
         };
-        has(JsonNames::Nasalogs, ["host", "ts"])
-            .or_else(|| has(JsonNames::Classic, ["ip", "timestamp"]))
-            .or_else(|| Some(record(JsonNames::Nasalogs)).filter(|record| record.line_id().is_some()))
+        has(Names::Nasalogs, ["host", "ts"])
+            .or_else(|| has(Names::Classic, ["ip", "timestamp"]))
+            .or_else(|| Some(record(Names::Nasalogs)).filter(|record| record.line_id().is_some()))
     }
 
     /// The value of a key of the object itself.
@@ -105,7 +105,7 @@ impl<'a> JsonRecord<'a> {
 
     /// Which keys it has.
     #[must_use]
-    pub fn names(&self) -> JsonNames {
+    pub fn names(&self) -> Names {
         self.names
     }
 
@@ -133,7 +133,7 @@ impl<'a> JsonRecord<'a> {
     }
 
     fn either(&self, ours: &'static str, classic: &'static str) -> &'static str {
-        if self.names == JsonNames::Classic { classic } else { ours }
+        if self.names == Names::Classic { classic } else { ours }
     }
 
     /// The client.
@@ -152,7 +152,7 @@ impl<'a> JsonRecord<'a> {
     #[must_use]
     pub fn ts(&self) -> Option<i64> {
         let text = self.timestamp()?.as_bytes();
-        if self.names == JsonNames::Classic {
+        if self.names == Names::Classic {
             return time::clf(text).map(|instant| instant.ms);
         }
         let (second, fraction) = text.split_at_checked(19)?;
@@ -168,7 +168,7 @@ impl<'a> JsonRecord<'a> {
     /// Minutes east of UTC, as logged.
     #[must_use]
     pub fn tz_offset(&self) -> Option<i64> {
-        if self.names == JsonNames::Classic {
+        if self.names == Names::Classic {
             return time::clf(self.timestamp()?.as_bytes()).map(|instant| instant.tz_offset.into());
         }
         self.int("tz_offset")
@@ -193,7 +193,7 @@ impl<'a> JsonRecord<'a> {
     }
 
     fn target(&self) -> Option<(&'a str, Option<&'a str>)> {
-        if self.names != JsonNames::Classic {
+        if self.names != Names::Classic {
             return Some((self.text("path")?, self.text("query")));
         }
         let url = self.text("url")?;
@@ -249,7 +249,7 @@ mod tests {
         let text = r#"{"ip": "h", "timestamp": "01/Jul/1995:00:00:01 -0400", "x": [{"bytes": 1}, 2], "method": "GET",
             "url": "/é?q?", "protocol": "HTTP/1.0", "status_code": 200, "bytes": 6245}"#;
         with(text, |record| {
-            assert_eq!(record.names(), JsonNames::Classic);
+            assert_eq!(record.names(), Names::Classic);
             assert_eq!(
                 (record.host(), record.ts(), record.tz_offset()),
                 (Some("h"), Some(804_571_201_000), Some(-240))
@@ -271,7 +271,7 @@ mod tests {
         let text = r#"{"host":"h","ts":"1995-07-01T04:00:01.250Z","tz_offset":-240,"path":"/a","query":null,"status":404,
             "bytes":null,"line_id":"00000000000000ff-7"}"#;
         with(text, |record| {
-            assert_eq!(record.names(), JsonNames::Nasalogs);
+            assert_eq!(record.names(), Names::Nasalogs);
             assert_eq!((record.ts(), record.tz_offset()), (Some(804_571_201_250), Some(-240)));
             assert_eq!((record.url().as_deref(), record.query(), record.method()), (Some("/a"), None, None));
             assert_eq!(

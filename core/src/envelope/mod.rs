@@ -61,5 +61,5 @@ pub use encode::{Line, RecordEncoder, Refusal, hash_key, partition_key};
 #[cfg(feature = "envelope")]
 pub use json::JsonRecord;
 #[cfg(feature = "envelope")]
-pub use option::{DecodeOptions, EncodeOptions, JsonNames, RecordForm};
+pub use option::{DecodeOptions, EncodeOptions, RecordForm};
 pub use record::{LineId, SourceId, Span, StreamRecord};

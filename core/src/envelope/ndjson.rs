@@ -6,11 +6,12 @@ use std::io::Write;
 use bytes::Bytes;
 
 use super::encode::{Line, Refusal, extend, follows};
-use super::option::{EncodeOptions, JsonNames};
+use super::option::EncodeOptions;
 use super::record::{LineId, Span, StreamRecord};
 use crate::field::date::{DAY_MS, TimeFormatter};
 use crate::field::time::civil_from_days;
 use crate::format::LogFormat;
+use crate::naming::Names;
 use crate::parse::line::LineParser;
 use crate::record::{Record, Value};
 use crate::reject::RejectReason;
@@ -87,14 +88,14 @@ impl ObjectBuilder {
 struct ObjectWriter {
     format: LogFormat,
     parser: LineParser,
-    names: JsonNames,
+    names: Names,
     /// Before each value: the comma or brace, the key, the colon.
     leads: Vec<String>,
     time: TimeFormatter,
 }
 
 impl ObjectWriter {
-    fn new(format: &LogFormat, names: JsonNames) -> Self {
+    fn new(format: &LogFormat, names: Names) -> Self {
         let leads = format.columns().enumerate().map(|(number, column)| {
             let key = serde_json::Value::from(column.name.as_ref());
             format!("{}{key}:", if number == 0 { '{' } else { ',' })
@@ -114,8 +115,8 @@ impl ObjectWriter {
         }
         let record = Record::read(&self.format, &self.parser, line.bytes)?;
         match self.names {
-            JsonNames::Nasalogs => self.columns(&record, out),
-            JsonNames::Classic => classic(&record, out),
+            Names::Nasalogs => self.columns(&record, out),
+            Names::Classic => classic(&record, out),
         }
         line_id(line.id, out);
         Ok(())
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
     use crate::envelope::SourceId;
 
-    fn object(format: &LogFormat, names: JsonNames, bytes: &[u8]) -> Result<String, RejectReason> {
+    fn object(format: &LogFormat, names: Names, bytes: &[u8]) -> Result<String, RejectReason> {
         let mut writer = ObjectWriter::new(format, names);
         let mut out = Vec::new();
         let id = LineId { source: SourceId(0xAB), offset: 9 };
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn our_names() {
         assert_eq!(
-            object(&LogFormat::common(), JsonNames::Nasalogs, ODD).unwrap(),
+            object(&LogFormat::common(), Names::Nasalogs, ODD).unwrap(),
             concat!(
                 r#"{"host":"h\"\\","ident":null,"authuser":null,"ts":"1995-07-01T04:00:01.000Z","tz_offset":-240,"#,
                 r#""method":"GET","path":"/a\\xE9","query":"q\u0001=é","protocol":"HTTP/1.0","status":304,"#,
@@ -241,7 +242,7 @@ mod tests {
     #[test]
     fn classic_names() {
         assert_eq!(
-            object(&LogFormat::common(), JsonNames::Classic, ODD).unwrap(),
+            object(&LogFormat::common(), Names::Classic, ODD).unwrap(),
             concat!(
                 r#"{"ip":"h\"\\","timestamp":"01/Jul/1995:00:00:01 -0400","method":"GET","url":"/a\\xE9?q\u0001=é","#,
                 r#""protocol":"HTTP/1.0","status_code":304,"bytes":0,"line_id":"00000000000000ab-9"}"#,
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn a_time_that_was_logged_otherwise() {
         let nginx: LogFormat = "$remote_addr $time_iso8601 $status".parse().unwrap();
-        let text = object(&nginx, JsonNames::Classic, b"h 1995-12-31T23:59:59+05:30 200").unwrap();
+        let text = object(&nginx, Names::Classic, b"h 1995-12-31T23:59:59+05:30 200").unwrap();
         assert!(
             text.contains(r#""timestamp":"31/Dec/1995:23:59:59 +0530","method":null,"url":null"#),
             "{text}"
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_no_row() {
-        let object = |line| object(&LogFormat::common(), JsonNames::Nasalogs, line);
+        let object = |line| object(&LogFormat::common(), Names::Nasalogs, line);
         assert_eq!(object(b"nonsense"), Err(RejectReason::MissingField));
         assert_eq!(object(b"  "), Err(RejectReason::MissingField));
     }
@@ -287,7 +288,7 @@ mod tests {
         sink.write(&batch).unwrap();
         sink.finish().unwrap();
         let theirs = std::fs::read_to_string(path).unwrap();
-        let ours = object(&format, JsonNames::Nasalogs, &log[..log.len() - 1]).unwrap();
+        let ours = object(&format, Names::Nasalogs, &log[..log.len() - 1]).unwrap();
         let (columns, _) = ours.split_once(",\"line_id\"").unwrap();
         assert_eq!(format!("{columns}}}\n"), theirs);
     }

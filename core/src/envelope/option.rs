@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 use crate::format::LogFormat;
+use crate::naming::Names;
 use crate::options::named;
 
 /// How lines are packed into records.
@@ -14,7 +15,7 @@ pub enum RecordForm {
     /// The line as it is, one a record.
     #[default]
     Raw,
-    /// JSON objects, one a line; see [`JsonNames`].
+    /// JSON objects, one a line; see [`Names`].
     Ndjson,
     /// Lines in the aggregate format of the Kinesis Producer Library.
     Kpl,
@@ -24,25 +25,11 @@ pub enum RecordForm {
 
 named!(RecordForm, "record form", { "raw" => Raw, "ndjson" => Ndjson, "kpl" => Kpl, "block" => Block });
 
-/// The keys of [`RecordForm::Ndjson`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum JsonNames {
-    /// The columns of the format, as the NDJSON sink writes them, and `line_id`.
-    #[default]
-    Nasalogs,
-    /// `ip`, `timestamp` (as logged), `method`, `url` (path and query), `protocol`, `status_code`, `bytes` (0 for `-`),
-    /// and `line_id`.
-    Classic,
-}
-
-named!(JsonNames, "set of JSON names", { "nasalogs" => Nasalogs, "classic" => Classic });
-
 /// How a [`RecordEncoder`](crate::envelope::RecordEncoder) packs.
 #[derive(Debug, Clone)]
 pub struct EncodeOptions {
     pub(super) form: RecordForm,
-    pub(super) names: JsonNames,
+    pub(super) names: Names,
     pub(super) format: LogFormat,
     pub(super) max_record: usize,
     pub(super) max_objects: usize,
@@ -63,7 +50,7 @@ impl EncodeOptions {
     pub fn new(form: RecordForm) -> Self {
         Self {
             form,
-            names: JsonNames::default(),
+            names: Names::default(),
             format: LogFormat::common(),
             max_record: Self::MAX_RECORD,
             max_objects: 1,
@@ -72,9 +59,10 @@ impl EncodeOptions {
         }
     }
 
-    /// The keys of JSON objects.
+    /// The keys of JSON objects, `line_id` beside them: the columns of the format as the NDJSON sink writes them, or those
+    /// of [`Names::CLASSIC`].
     #[must_use]
-    pub fn with_names(mut self, names: JsonNames) -> Self {
+    pub fn with_names(mut self, names: Names) -> Self {
         self.names = names;
         self
     }

@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use proptest::prelude::*;
 
 use super::*;
-use crate::LogFormat;
+use crate::{LogFormat, Names};
 
 const SOURCE: SourceId = SourceId(0x0123_4567_89AB_CDEF);
 
@@ -201,7 +201,7 @@ proptest! {
     #[test]
     fn rows_come_back(
         hosts in prop::collection::vec(("[^ \n\r\\PC]{1,20}", "[^ \n\"\r]{0,30}", any::<Option<u16>>()), 1..30),
-        names in prop::sample::select(vec![JsonNames::Nasalogs, JsonNames::Classic]),
+        names in prop::sample::select(vec![Names::Nasalogs, Names::Classic]),
         objects in 1..5usize,
         max in prop_oneof![300..2000usize, Just(1 << 20)],
     ) {
@@ -237,7 +237,7 @@ proptest! {
                 assert_eq!(record.query().map(str::as_bytes), row.query());
                 assert_eq!(record.protocol().map(str::as_bytes), row.protocol());
                 assert_eq!(record.status(), row.status());
-                let zero = (names == JsonNames::Classic).then_some(0);
+                let zero = (names == Names::Classic).then_some(0);
                 assert_eq!(record.bytes(), row.bytes().or(zero));
             });
         }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nasalogs::envelope::{EncodeOptions, JsonNames, RecordForm};
+use nasalogs::Names;
+use nasalogs::envelope::{EncodeOptions, RecordForm};
 
 use crate::value;
 
@@ -38,8 +39,8 @@ pub struct Args {
     #[arg(long, value_name = "FORM", default_value = "raw", value_parser = value::named::<RecordForm>(RecordForm::NAMES))]
     pub records: RecordForm,
     /// The keys of JSON objects: our columns, or ip, timestamp, method, url, protocol, status_code, bytes
-    #[arg(long, value_name = "NAMES", default_value = "nasalogs", value_parser = value::named::<JsonNames>(JsonNames::NAMES))]
-    pub json_names: JsonNames,
+    #[arg(long, value_name = "NAMES", default_value = "nasalogs", value_parser = value::named::<Names>(Names::NAMES))]
+    pub json_names: Names,
     /// What decides on the shard: random, host, or another column; of a raw line that is not random, the id is not sent
     #[arg(long, value_name = "KEY", default_value = "random")]
     pub partition_key: String,

@@ -298,10 +298,7 @@ impl Destination for Delivery {
         let settled = self.engine.acknowledged(source)?;
         let displaced = self.displaced.iter().map(|back| back.record.span);
         let displaced = displaced.filter(|span| span.source == source).map(|span| span.begin).min();
-        [self.packer.lowest(source), displaced]
-            .into_iter()
-            .flatten()
-            .fold(Some(settled), |lowest, held| lowest.map(|lowest| lowest.min(held)))
+        [self.packer.lowest(source), displaced].into_iter().flatten().chain([settled]).min()
     }
 
     fn give_up(&mut self, longest: Duration) -> Result<()> {

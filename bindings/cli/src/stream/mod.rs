@@ -7,6 +7,7 @@
 //! lets a `transport` carry it.
 
 mod args;
+#[cfg(feature = "aws")]
 mod delivery;
 pub(crate) mod destination;
 pub(crate) mod dry_run;
@@ -15,12 +16,15 @@ mod key;
 #[cfg(feature = "aws")]
 mod kinesis;
 mod pace;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "shards are a matter of streams"))]
 mod packer;
 mod pipeline;
 mod plan;
 pub(crate) mod report;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only streams need one, but any run can read it"))]
 mod spool;
 mod stdout;
+#[cfg(feature = "aws")]
 mod transport;
 
 use std::time::Duration;
@@ -31,8 +35,7 @@ use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 pub use args::Args;
 
-use self::args::{OnExhausted, To};
-use self::delivery::Delivery;
+use self::args::To;
 use self::destination::Destination;
 use self::dry_run::DryRun;
 use self::key::Key;
@@ -40,8 +43,6 @@ use self::pace::{Pace, Pacer};
 use self::packer::Packer;
 use self::pipeline::{Parts, Pipeline};
 use self::report::{Ended, Report};
-use self::spool::Spool;
-use self::transport::Transport;
 use crate::exit::Exit;
 use crate::follow::{Follower, Poll};
 use crate::interrupt::Stop;
@@ -64,7 +65,10 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     // From here on a stop is a matter of delivering what was read.
     stop.be_patient();
     let (ahead, format) = look(args, &mut follower, stop)?;
-    let rejects = args.rejects.as_deref().map(|path| RejectFile::append(path, stop)).transpose()?;
+    let rejects = match &args.rejects {
+        Some(path) if !args.dry_run => Some(RejectFile::append(path, stop)?),
+        _ => None,
+    };
     let report = Report {
         destination: args.to.to_string(),
         records_form: args.records.as_str(),
@@ -83,12 +87,15 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         rejects,
         stop: stop.clone(),
         quiet: args.quiet,
+        // Whoever follows wants to know how it goes, not only how it went.
+        live_report: args.report.clone().filter(|path| args.follow && path.as_os_str() != output::STANDARD),
         report,
     });
     let (report, error) = pipeline.run();
-    if let Some(path) = &args.report {
-        output::write_whole(path, &report.to_json()?)?;
-    }
+    let written = match &args.report {
+        Some(path) => report.to_json().and_then(|json| output::write_whole(path, &json)),
+        None => Ok(()),
+    };
     if let Some(estimates) = report.delivered.dry_run.as_ref().filter(|_| error.is_none()) {
         // Where the report goes to standard output, that is the answer.
         if args.report.as_deref().is_none_or(|path| path.as_os_str() != output::STANDARD) {
@@ -99,7 +106,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     }
     match error {
         Some(error) => Err(error),
-        None => end(args, &report, stop),
+        None => written.and_then(|()| end(args, &report, stop)),
     }
 }
 
@@ -126,7 +133,8 @@ fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
 /// The way to the destination.
 enum Way {
     Nowhere,
-    Stream(Box<dyn Transport>, ShardMap),
+    #[cfg(feature = "aws")]
+    Stream(Box<dyn transport::Transport>, ShardMap),
     Standard,
 }
 
@@ -174,14 +182,22 @@ fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<
             let format = format.cloned().unwrap_or_else(LogFormat::common);
             Ok(Box::new(DryRun::new(args, &format)?))
         }
+        #[cfg(feature = "aws")]
         Way::Stream(transport, shards) => {
             let delivery_options = plan::delivery_options(args);
             let packer = packer(shards.clone());
             let spool = match &args.on_exhausted {
-                OnExhausted::Fail => None,
-                OnExhausted::Spool(directory) => Some(Spool::open(directory)?),
+                args::OnExhausted::Fail => None,
+                args::OnExhausted::Spool(directory) => Some(spool::Spool::open(directory)?),
             };
-            Ok(Box::new(Delivery::new(delivery_options, shards, packer, args.records, transport, spool)?))
+            Ok(Box::new(delivery::Delivery::new(
+                delivery_options,
+                shards,
+                packer,
+                args.records,
+                transport,
+                spool,
+            )?))
         }
         Way::Standard => Ok(Box::new(stdout::standard(packer(ShardMap::even(1)), args.records))),
     }
@@ -197,7 +213,10 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
     }
     let mut ahead = Vec::new();
     loop {
-        stop.check()?;
+        if stop.check().is_err() {
+            // The run will see it, and end as it should.
+            return Ok((ahead, Some(LogFormat::common())));
+        }
         let poll = follower.next(LOOK)?;
         match &poll {
             Poll::Idle => continue,

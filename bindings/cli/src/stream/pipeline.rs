@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,14 @@ use super::report::{Ended, Report};
 use super::spool::Identities;
 use crate::follow::{Follower, Poll};
 use crate::interrupt::Stop;
-use crate::message;
 use crate::progress::Progress;
 use crate::rejects::RejectFile;
+use crate::{message, output};
 
 /// How often the checkpoint is saved, at most.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
+/// How often the report is written while it goes on.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// How long it takes to notice that someone asked to stop.
 const NOTICE: Duration = Duration::from_millis(100);
 /// While the destination is at work, how long until the input is looked at again.
@@ -34,22 +37,24 @@ const AT_ONCE: usize = 256;
 
 /// What a run is made of.
 pub(super) struct Pipeline {
-    pub(super) follower: Follower,
-    pub(super) destination: Box<dyn Destination>,
-    pub(super) pacer: Pacer,
+    follower: Follower,
+    destination: Box<dyn Destination>,
+    pacer: Pacer,
     /// Tells the time of a line, where that matters.
-    pub(super) format: Option<LogFormat>,
-    pub(super) rejects: Option<RejectFile>,
-    pub(super) stop: Stop,
-    pub(super) progress: Progress,
-    pub(super) quiet: bool,
-    pub(super) report: Report,
-    pub(super) start: Instant,
+    format: Option<LogFormat>,
+    rejects: Option<RejectFile>,
+    stop: Stop,
+    progress: Progress,
+    quiet: bool,
+    report: Report,
+    start: Instant,
     sources: HashMap<SourceId, Reading>,
     cutter: Cutter,
     /// What was read while looking for the format.
     ahead: Vec<Poll>,
     saved: Instant,
+    live_report: Option<PathBuf>,
+    reported: Instant,
 }
 
 /// What is known of a source.
@@ -91,12 +96,25 @@ pub(super) struct Parts {
     pub(super) rejects: Option<RejectFile>,
     pub(super) stop: Stop,
     pub(super) quiet: bool,
+    /// Where the report is written while it goes on.
+    pub(super) live_report: Option<PathBuf>,
     pub(super) report: Report,
 }
 
 impl Pipeline {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { follower, mut ahead, destination, pacer, format, rejects, stop, quiet, report } = parts;
+        let Parts {
+            follower,
+            mut ahead,
+            destination,
+            pacer,
+            format,
+            rejects,
+            stop,
+            quiet,
+            live_report,
+            report,
+        } = parts;
         ahead.reverse();
         let start = Instant::now();
         Self {
@@ -114,6 +132,8 @@ impl Pipeline {
             cutter: Cutter::default(),
             ahead,
             saved: start,
+            live_report,
+            reported: start,
         }
     }
 
@@ -129,21 +149,25 @@ impl Pipeline {
         let saved = self.save();
         let finished = self.rejects.as_ref().map_or(Ok(()), RejectFile::finish);
         let outcome = outcome.and_then(|ended| saved.and(finished).map(|()| ended));
-        let delivered = self.destination.delivered();
-        let read: u64 = self.sources.values().map(|source| source.given - source.acknowledged).sum();
-        drop(self.progress);
         let (ended, error) = match outcome {
             Ok(ended) => (ended, None),
             Err(error) => (Ended::Failed, Some(error)),
         };
-        let mut report = self.report;
+        let mut report = self.account();
         report.ended = ended;
         report.error = error.as_ref().map(ToString::to_string);
-        report.lag_bytes = read;
-        report.pace_lag_seconds = (!self.pacer.is_idle()).then(|| self.pacer.lag().as_secs_f64());
-        report.seconds = self.start.elapsed().as_secs_f64();
-        report.delivered = delivered;
         (report, error)
+    }
+
+    /// The account as it stands.
+    fn account(&self) -> Report {
+        Report {
+            lag_bytes: self.sources.values().map(|source| source.given - source.acknowledged).sum(),
+            pace_lag_seconds: (!self.pacer.is_idle()).then(|| self.pacer.lag().as_secs_f64()),
+            seconds: self.start.elapsed().as_secs_f64(),
+            delivered: self.destination.delivered(),
+            ..self.report.clone()
+        }
     }
 
     fn deliver(&mut self) -> Result<Ended> {
@@ -319,7 +343,18 @@ impl Pipeline {
         if self.saved.elapsed() < SAVE_EVERY {
             return Ok(());
         }
-        self.save()
+        self.save()?;
+        if let Some(path) = &self.live_report
+            && self.reported.elapsed() >= REPORT_EVERY
+        {
+            let written = self.account().to_json().and_then(|json| output::write_whole(path, &json));
+            self.reported = Instant::now();
+            // Nothing is lost by it, and the last one is tried in any case.
+            if let Err(error) = written {
+                self.say(&error.to_string());
+            }
+        }
+        Ok(())
     }
 
     /// Remembers what is delivered.

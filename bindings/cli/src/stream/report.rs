@@ -77,7 +77,7 @@ impl From<ShardStats> for ShardReport {
 }
 
 /// Lines that were lost before they could be read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct GapReport {
     file: String,
     source: String,
@@ -89,8 +89,10 @@ pub(super) struct GapReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ended {
-    /// At the end of the input, with all delivered.
+    /// Not yet.
     #[default]
+    Running,
+    /// At the end of the input, with all delivered.
     Complete,
     /// Someone asked to stop. All that was read is delivered.
     Stopped,
@@ -101,7 +103,7 @@ pub(super) enum Ended {
 }
 
 /// The account of a run.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Report {
     pub(super) destination: String,
     pub(super) records_form: &'static str,
