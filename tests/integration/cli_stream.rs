@@ -291,33 +291,82 @@ fn order_is_kept_in_each_shard() {
 
 #[test]
 fn a_run_that_is_killed_is_gone_on_with() {
-    let log = lines(20_000);
-    let place = Place::new();
-    // Slow enough to be in the middle of it.
-    let simulator = start(
-        2,
-        Settings { limits: Limits { shard_records: 3000, ..Limits::default() }, ..Settings::default() },
-    );
-    place.write("access.log", &log);
-    let arguments = ["access.log", "--to", "kinesis://web", "--report", "r.json"];
-    let mut before = 0;
-    for _ in 0..3 {
-        let mut child = spawn(&place, &simulator, &arguments);
-        wait_until("records", || {
-            let now = simulator.stats()["records"].as_u64().unwrap();
-            now > before + 1500 || child.try_wait().unwrap().is_some()
-        });
-        signal(&child, "-KILL");
-        end(child);
-        before = simulator.stats()["records"].as_u64().unwrap();
+    let good = lines(12_000);
+    for (form, key) in [("raw", "random"), ("ndjson", "random"), ("kpl", "host"), ("block", "random")] {
+        let place = Place::new();
+        let simulator = free(16, Faults { lose_ack: 0.05, ..Faults::default() });
+        let cut = good.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(5000).unwrap().0 + 1;
+        let log = [&good[..cut], b"nonsense\n", &good[cut..]].concat();
+        place.write("access.log", &log);
+        let arguments = [
+            "access.log",
+            "--to",
+            "kinesis://web",
+            "--records",
+            form,
+            "--partition-key",
+            key,
+            "--max-record-size",
+            "4096",
+            "--rate",
+            "8000/s",
+            "--rejects",
+            "bad.ndjson",
+            "--report",
+            "r.json",
+        ];
+        let stored_bytes = || simulator.stats()["bytes"].as_u64().unwrap();
+        for part in 1..4 {
+            let mut child = spawn(&place, &simulator, &arguments);
+            let before = stored_bytes();
+            wait_until("records", || {
+                stored_bytes() > before + part * 20_000 || child.try_wait().unwrap().is_some()
+            });
+            signal(&child, "-KILL");
+            end(child);
+        }
+        let code = if form == "ndjson" { 1 } else { 0 };
+        let mut last = stream(&place, &simulator, &arguments);
+        let ended = last.assert();
+        // Whether the line that is no row came in this run or before.
+        assert!([0, code].contains(&ended.get_output().status.code().unwrap()));
+        duplicates(&simulator, if form == "ndjson" { &good } else { &log });
+        if form == "ndjson" {
+            assert!(place.read("bad.ndjson").contains("nonsense"));
+        }
+        // Once more: nothing is left to do.
+        let said = stream(&place, &simulator, &arguments).assert().code(0);
+        let said = String::from_utf8(said.get_output().stderr.clone()).unwrap();
+        assert!(said.contains("nothing new"), "{said}");
+        assert_eq!(place.json("r.json")["lines"], 0);
     }
-    stream(&place, &simulator, &arguments).assert().code(0);
-    duplicates(&simulator, &log);
-    // Once more: nothing is left to do.
-    let said = stream(&place, &simulator, &arguments).assert().code(0);
-    let said = String::from_utf8(said.get_output().stderr.clone()).unwrap();
-    assert!(said.contains("nothing new"), "{said}");
-    assert_eq!(place.json("r.json")["lines"], 0);
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_saved_ends_the_run() {
+    let (place, simulator) = (Place::new(), free(16, Faults::default()));
+    let log = lines(20_000);
+    place.write("access.log", &log);
+    let arguments = [
+        "access.log",
+        "--to",
+        "kinesis://web",
+        "--rate",
+        "3000/s",
+        "--checkpoint",
+        "there/job.json",
+        "--report",
+        "r.json",
+    ];
+    let child = spawn(&place, &simulator, &arguments);
+    wait_until("records", || simulator.stats()["records"].as_u64().unwrap() > 100);
+    std::fs::remove_dir_all(place.path().join("there")).unwrap();
+    let (code, said) = end(child);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("there"), "{said}");
+    let report = place.json("r.json");
+    assert_eq!(report["ended"], "failed");
+    assert!(report["lines"].as_u64().unwrap() < 20_000);
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub(super) struct Delivery {
     /// Whether shards were asked for, and when they may be again.
     is_listing: bool,
     list_at: Duration,
+    /// How often in a row that was in vain, and how often it may be while records depend on it.
+    list_failures: u32,
+    attempts: u32,
     /// When the engine wants to be asked again.
     wake: Duration,
     /// The latest that went wrong with a request.
@@ -58,6 +61,7 @@ impl Delivery {
         // one shard with it.
         options.reaggregate = form == RecordForm::Kpl || (options.ordered && packer.is_by_shard());
         Ok(Self {
+            attempts: options.max_attempts.unwrap_or(u32::MAX),
             engine: Engine::new(options, shards)?,
             packer,
             form,
@@ -70,6 +74,7 @@ impl Delivery {
             displaced: Vec::new(),
             is_listing: false,
             list_at: Duration::ZERO,
+            list_failures: 0,
             wake: Duration::ZERO,
             trouble: None,
             draining: false,
@@ -188,6 +193,9 @@ impl Delivery {
             Event::Shards(shards) => {
                 self.is_listing = false;
                 self.list_at = now + LIST_EVERY;
+                if shards.is_ok() {
+                    self.list_failures = 0;
+                }
                 match shards {
                     // Nothing new is known yet: what was displaced has to be tried again all the same.
                     Ok(shards) if shards == *self.engine.shards() => {
@@ -198,8 +206,12 @@ impl Delivery {
                         self.engine.set_shards(now, shards.clone());
                         self.repack(shards)
                     }
-                    // It is asked for again; what is refused for good shows when records are sent.
+                    // It is asked for again, as long as records may be tried.
                     Err(error) => {
+                        self.list_failures += 1;
+                        if !self.displaced.is_empty() && self.list_failures >= self.attempts {
+                            return Err(error);
+                        }
                         self.trouble = Some(error);
                         Ok(())
                     }

@@ -123,6 +123,11 @@ fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
         message::error("stopped before everything was delivered");
         return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
     }
+    if !args.follow
+        && let Some(trouble) = report.troubles.first()
+    {
+        return Err(Error::new(ErrorKind::Io, format!("not everything could be read: {trouble}")));
+    }
     let is_clean = report.rejected == 0
         && report.gaps_total == 0
         && report.troubles.is_empty()

@@ -186,8 +186,11 @@ impl Pipeline {
             }
         };
         self.destination.drain()?;
-        let until = stopped.then(|| Instant::now() + DRAIN);
+        let mut until = None;
         while !self.destination.is_empty() {
+            if until.is_none() && self.stop.check().is_err() {
+                until = Some(Instant::now() + DRAIN);
+            }
             if until.is_some_and(|until| Instant::now() >= until) {
                 self.destination.give_up(LAST_ANSWERS)?;
                 return Ok(Ended::Cut);
