@@ -64,7 +64,7 @@ mod tests {
         let key = |name| Key::new(name, Some(&format)).unwrap().of(line).map(Cow::into_owned);
         assert_eq!(key("random"), None);
         assert_eq!((key("host").as_deref(), key("status").as_deref()), (Some("h.example"), Some("200")));
-        assert_eq!((key("user").as_deref(), key("path").as_deref()), (Some("-"), Some("/a")));
+        assert_eq!((key("authuser").as_deref(), key("path").as_deref()), (Some("-"), Some("/a")));
         assert_eq!(Key::new("host", Some(&format)).unwrap().of(b"nonsense"), None);
         assert!(Key::new("hots", Some(&format)).unwrap_err().hint().unwrap().contains("host"));
     }
