@@ -7,4 +7,5 @@ mod cli_generate;
 mod cli_info;
 mod cli_signal;
 mod cli_stream;
+mod cli_stream_fault;
 mod golden;
