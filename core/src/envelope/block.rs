@@ -332,7 +332,7 @@ impl Block {
         let mut end = header.first.offset.checked_add(text as u64);
         for (line, skipped) in block.gaps() {
             end = end.and_then(|end| end.checked_add(skipped));
-            if last >= Some(line) || line >= header.lines || end.is_none() {
+            if last >= Some(line) || line >= header.lines {
                 return Err(damaged(format!("has an impossible gap before line {line}")));
             }
             last = Some(line);

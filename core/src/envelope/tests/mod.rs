@@ -1,4 +1,6 @@
-//! Lines there and back, in every form; sizes; hostile records.
+//! Lines there and back, in every form, and how large the records are.
+
+mod hostile;
 
 use std::io::Write;
 
@@ -243,42 +245,6 @@ proptest! {
         }
         prop_assert!(wanted.next().is_none());
     }
-
-    #[test]
-    fn nothing_panics(data in prop::collection::vec(any::<u8>(), 0..200), prefix in 0..6usize, key in any::<String>()) {
-        let prefix: &[u8] = match prefix {
-            0 => &block::MAGIC,
-            1 => &kpl::MAGIC,
-            2 => b"\x1F\x8B\x08",
-            3 => b"\x28\xB5\x2F\xFD",
-            4 => b"{\"ip\":\"h\",\"timestamp\":",
-            _ => b"",
-        };
-        let data = [prefix, &data].concat();
-        RecordDecoder::default().decode(&data, &key, &mut |_| ());
-    }
-
-    /// One byte of a record is another: the lines may be others, but nothing panics; a block and an aggregate notice.
-    #[test]
-    fn damage_is_seen(
-        lines in prop::collection::vec(made(), 1..10),
-        form in prop::sample::select(vec![RecordForm::Kpl, RecordForm::Block]),
-        at in any::<prop::sample::Index>(),
-        bits in 1..=255u8,
-    ) {
-        let (records, _) = packed(EncodeOptions::new(form), &lines, false, 1000);
-        let mut data = records[0].data.to_vec();
-        let at = at.index(data.len());
-        data[at] ^= bits;
-        let mut damaged = 0;
-        RecordDecoder::default().decode(&data, "", &mut |item| {
-            damaged += usize::from(matches!(item, Item::Damaged { .. }));
-        });
-        if form == RecordForm::Block && at >= block::MAGIC.len() {
-            prop_assert_eq!(damaged, 1);
-        }
-        prop_assert_ne!(RecordDecoder::packing(&data), Packing::Kpl);
-    }
 }
 
 fn one(form: RecordForm, lines: &[(&[u8], u64, u64)]) -> StreamRecord {
@@ -360,32 +326,6 @@ fn compressed_text() {
         assert!(cut.len() == 1 && cut[0].starts_with("damaged: "), "{cut:?}");
     }
     assert_eq!(items(&[&gzip[..], &gzip].concat(), 1000).len(), 7, "members are joined");
-}
-
-/// The limit is for all parts of a record together.
-#[test]
-fn many_bombs_in_one_record() {
-    let bomb = zstd::bulk::compress(&vec![b'x'; 1 << 20], 3).unwrap();
-    let mut message = Vec::new();
-    for _ in 0..100 {
-        let mut record = vec![0x08, 0, 0x1A, bomb.len() as u8];
-        record.extend_from_slice(&bomb);
-        message.extend_from_slice(&[0x1A, record.len() as u8]);
-        message.extend_from_slice(&record);
-    }
-    let data = [&kpl::MAGIC[..], &message, &Md5::digest(&message)].concat();
-    let items = items(&data, 5 << 20);
-    let damaged = items.iter().filter(|item| item.starts_with("damaged")).count();
-    assert_eq!((items.len(), damaged), (100, 95));
-}
-
-#[test]
-fn a_window_is_bounded() {
-    let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).unwrap();
-    encoder.window_log(27).unwrap();
-    encoder.write_all(b"a line\n").unwrap();
-    let data = encoder.finish().unwrap();
-    assert!(items(&data, 1000)[0].starts_with("damaged"));
 }
 
 #[test]
