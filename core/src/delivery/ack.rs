@@ -80,6 +80,11 @@ impl Track {
         if end <= self.floor || end <= start {
             return;
         }
+        if start <= self.floor && self.islands.is_empty() {
+            // All in order, which is most of the time.
+            self.floor = end;
+            return;
+        }
         // The island that begins before and reaches here, then all that begin within.
         if let Some((&begin, &until)) = self.islands.range(..start).next_back()
             && until >= start

@@ -37,7 +37,7 @@ pub struct Options {
     pub burst: Duration,
     /// How long to wait after failures.
     pub backoff: Backoff,
-    /// How often a record is sent before it is given up; `None` is for ever.
+    /// How often a record is tried before it is given up, also by requests that did not leave; `None` is for ever.
     pub max_attempts: Option<u32>,
     /// One record under way per shard, and the next only when it is stored: the order of what was offered is kept per
     /// shard, and per partition key when the stream is re-sharded.

@@ -69,13 +69,18 @@ prop_compose! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Every record arrives, or is given up where that is allowed; see `World` for all that is checked on the way.
     #[test]
     fn whatever_goes_wrong_nothing_is_lost(plan in plans()) {
         World::new(plan).run();
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
 
     /// A stream that keeps the limits, and a producer that keeps half a second in reserve: nobody is ever refused.
     #[test]

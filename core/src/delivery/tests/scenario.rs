@@ -57,8 +57,14 @@ fn a_lone_record_lingers_and_a_full_request_does_not() {
     }
     assert_eq!(numbers(&request(engine.next(at(1060)))), [2, 3, 4]);
     assert_eq!(wait(engine.next(at(1060))), at(1110));
+    for number in 6..8 {
+        engine.offer(at(1070), record(number, "a")).unwrap();
+    }
+    assert_eq!(numbers(&request(engine.next(at(1070)))), [5, 6, 7], "full before its time");
+    engine.offer(at(1070), record(8, "a")).unwrap();
+    assert_eq!(wait(engine.next(at(1070))), at(1120));
     engine.drain();
-    assert_eq!(numbers(&request(engine.next(at(1060)))), [5]);
+    assert_eq!(numbers(&request(engine.next(at(1070)))), [8]);
     assert_eq!(engine.stats(at(1100)).oldest_unacknowledged, Some(at(100)));
 }
 
@@ -124,6 +130,33 @@ fn a_shard_that_refuses_holds_up_no_other() {
     assert!(stats.throttled < 3000, "{} refusals: it is not hammered", stats.throttled);
     world.stream.deaf = None;
     world.run();
+}
+
+#[test]
+fn a_shard_that_fills_every_request_leaves_room_for_others() {
+    let mut engine = engine(Options { max_records: 10, rate: None, ..Options::default() }, 2);
+    assert_ne!(engine.shards().find(hash_key("a")), engine.shards().find(hash_key("b")));
+    for (busy, quiet) in [("a", "b"), ("b", "a")] {
+        for number in 0..100 {
+            engine.offer(at(0), record(number, busy)).unwrap();
+        }
+        engine.offer(at(0), record(100, quiet)).unwrap();
+        let mut went = 0;
+        for turn in 1.. {
+            let request = request(engine.next(at(0)));
+            if went == 0 && numbers(&request).contains(&100) {
+                went = turn;
+            }
+            engine.complete(request.id(), at(0), stored(&request)).unwrap();
+            if engine.is_empty() || engine.stats(at(0)).waiting < 10 {
+                break;
+            }
+        }
+        assert!((1..=2).contains(&went), "in request {went}");
+        while let Step::Send(request) = engine.next(at(1000)) {
+            engine.complete(request.id(), at(1000), stored(&request)).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -242,4 +275,62 @@ fn a_record_that_came_elsewhere_says_that_the_map_is_old() {
     }
     assert_eq!(engine.stats(at(1)).misrouted, 2);
     assert_eq!(engine.acknowledged(SOURCE), Some(20), "stored is stored");
+}
+
+#[test]
+fn a_shard_that_refuses_is_not_hammered_even_without_a_rate() {
+    let options = Options { rate: None, ..Options::default() };
+    let mut world = World::new(Plan { options, shards: 1, gap: at(1), ..Plan::default() });
+    world.stream.deaf = Some(world.stream.map().shards()[0].clone());
+    while world.now < Duration::from_secs(120) {
+        assert!(world.step());
+    }
+    let requests = world.engine.stats(world.now).requests;
+    assert!((10..100).contains(&requests), "{requests} tries in two minutes");
+    world.stream.deaf = None;
+    world.run();
+}
+
+#[test]
+fn after_a_failure_one_request_at_a_time() {
+    let mut engine = engine(Options { max_records: 1, max_in_flight: 3, ..Options::default() }, 1);
+    for number in 0..5 {
+        engine.offer(at(0), record(number, "a")).unwrap();
+    }
+    let [first, second, third] = [0; 3].map(|_| request(engine.next(at(0))));
+    assert!(matches!(engine.next(at(0)), Step::Idle));
+    engine.complete(first.id(), at(1), Outcome::Unknown).unwrap();
+    engine.complete(second.id(), at(1), Outcome::NotSent).unwrap();
+    engine.complete(third.id(), at(1), Outcome::Unknown).unwrap();
+    let until = wait(engine.next(at(1)));
+    let probe = request(engine.next(until));
+    assert!(matches!(engine.next(until), Step::Idle), "until it is known how that one went");
+    engine.complete(probe.id(), until, stored(&probe)).unwrap();
+    for _ in 0..3 {
+        let _ = request(engine.next(until));
+    }
+    assert_eq!(engine.stats(until).possibly_duplicated_lines, 2);
+}
+
+#[test]
+fn displaced_records_come_back_together_and_before_newer_ones() {
+    let options = Options { ordered: true, reaggregate: true, ..Options::default() };
+    let mut engine = engine(options, 1);
+    engine.drain();
+    let aggregate = |number| StreamRecord { explicit_hash_key: Some(0), ..record(number, "a") };
+    for number in 0..3 {
+        engine.offer(at(0), aggregate(number)).unwrap();
+    }
+    let first = request(engine.next(at(0)));
+    engine.set_shards(at(1), ShardMap::even(2));
+    assert!(matches!(engine.next(at(1)), Step::Idle), "the first may have to come along");
+    assert!(!engine.has_room());
+    let refused = engine.offer(at(1), aggregate(3)).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Unsettled);
+    engine.complete(first.id(), at(2), Outcome::Unknown).unwrap();
+    let Step::Displaced(back) = engine.next(at(2)) else { panic!("all three are displaced") };
+    let back: Vec<_> = back.iter().map(|back| (identity(&back.record), back.uncertain)).collect();
+    assert_eq!(back, [(0, true), (1, false), (2, false)]);
+    assert!(engine.is_empty() && engine.has_room());
+    assert_eq!(engine.acknowledged(SOURCE), Some(0));
 }
