@@ -193,7 +193,12 @@ impl Follower {
             let is_due = self.next_scan.is_none_or(|due| due <= now);
             if !scanned && (self.ready.is_empty() || is_due || self.is_alarmed) {
                 if self.wants_scan() {
+                    let is_first = self.watches.iter().any(|watch| watch.is_first);
                     self.look_around(now);
+                    if is_first {
+                        // From here on, what is rotated was not rotated before.
+                        self.save()?;
+                    }
                 }
                 scanned = true;
                 continue;

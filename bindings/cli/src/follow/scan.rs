@@ -15,7 +15,7 @@ use super::follower::Follower;
 use super::identity::{Print, first_line, nonce};
 use super::newcomer::{Known, Newcomer, Waits};
 use super::packed::Look;
-use super::rotation::{earlier_names, is_rotated};
+use super::rotation::{earlier_names, is_kin, is_rotated};
 use super::tail::{Fit, Tail, absolute, name_of};
 use super::watch::Found;
 
@@ -51,7 +51,7 @@ impl Tail {
     }
 
     fn file_name(&self) -> &str {
-        self.path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+        file_name(&self.path)
     }
 }
 
@@ -75,7 +75,7 @@ impl Follower {
             found = self.find(true, now);
             self.observe(&found, now);
         }
-        self.examine_all(now);
+        self.examine_all(&found, now);
         self.settle(&found, now);
         for watch in &mut self.watches {
             self.is_changed |= std::mem::take(&mut watch.is_first);
@@ -115,16 +115,7 @@ impl Follower {
                 && (found.wanted || !wanted.contains(&found.stat.key))
                 && keys.insert(found.stat.key)
         });
-        if self.options.follow {
-            // Lines that were written first come first.
-            let paths: HashSet<PathBuf> = all.iter().map(|found| found.path.clone()).collect();
-            all.sort_by_cached_key(|found| {
-                let is_rotated = is_rotated_among(&found.path, |path| paths.contains(path));
-                (!is_rotated, is_rotated.then_some(found.stat.modified))
-            });
-        } else {
-            all.sort_by_key(|found| found.wanted);
-        }
+        all.sort_by_key(|found| found.wanted);
         all
     }
 
@@ -154,15 +145,11 @@ impl Follower {
         for found in found {
             match owners.get(&found.stat.key) {
                 Some(&Owner::Tail(serial)) => self.observe_tail(serial, found, now),
-                Some(&Owner::Alias(serial)) => {
-                    if let Some(tail) = self.tails.get_mut(&serial) {
-                        tail.seen = true;
-                        tail.rename(&found.path, now);
-                    }
-                }
+                Some(&Owner::Alias(serial)) => self.observe_alias(serial, found, now),
                 Some(&Owner::Newcomer(index)) => {
                     let newcomer = &mut self.newcomers[index];
                     newcomer.seen = true;
+                    newcomer.is_rotated |= newcomer.path != found.path;
                     newcomer.path.clone_from(&found.path);
                     newcomer.wanted = found.wanted;
                     if found.wanted {
@@ -171,8 +158,10 @@ impl Follower {
                 }
                 Some(&Owner::PassedOver(index)) => {
                     let known = &mut self.passed_over[index];
-                    known.seen = !found.wanted
-                        && known.looked.is_none_or(|looked| looked == (found.stat.size, found.stat.modified));
+                    let is_rotated = !earlier_names(file_name(&found.path)).is_empty();
+                    let as_before = Some((found.stat.size, found.stat.modified));
+                    let is_as_before = known.looked == as_before && !found.stat.is_recent();
+                    known.seen = is_rotated && (known.looked.is_none() || is_as_before);
                     // Looked at once in a run: the number may be another file's by now.
                     if !known.seen || known.looked.is_none() {
                         self.meet(found, now);
@@ -184,6 +173,10 @@ impl Follower {
         let serials: Vec<u64> = self.tails.keys().copied().collect();
         for serial in serials {
             self.observe_open(serial, now);
+        }
+        for tail in self.tails.values_mut().filter(|tail| !tail.seen) {
+            // Its number may be given to another file.
+            (tail.alias, tail.is_proven) = (None, tail.is_proven && !tail.is_closed());
         }
         self.observe_newcomers(now);
     }
@@ -219,10 +212,11 @@ impl Follower {
             } else {
                 Ok(true)
             }
-        } else if tail.is_proven && is_as_before && (tail.done || tail.is_parked) {
+        } else if tail.is_proven && is_as_before && tail.is_parked {
             Ok(true)
-        } else if tail.done && !tail.is_proven && tail.size == found.stat.size {
-            prove(tail)
+        } else if tail.done && tail.size == found.stat.size {
+            let is_proven = tail.is_proven && is_as_before && !found.stat.is_recent();
+            if is_proven { Ok(true) } else { prove(tail) }
         } else {
             reopen(tail, now)
         };
@@ -232,6 +226,28 @@ impl Follower {
             }
             Ok(false) => self.lose(serial, found.wanted, now),
             Err(error) => self.report(&found.path, error),
+        }
+    }
+
+    /// A file that is known to hold what a source holds, which is read from elsewhere.
+    fn observe_alias(&mut self, serial: u64, found: &Found, now: Instant) {
+        let Some(tail) = self.tails.get_mut(&serial) else { return };
+        let is_as_before = tail.alias == Some(found.stat) && !found.stat.is_recent();
+        let holds = |tail: &Tail| {
+            let (file, stat) = open(&found.path).ok()?;
+            let look = Look::at(&file, &name_of(&found.path)).ok()?;
+            (stat.key == found.stat.key && tail.begins(&look.head) != Fit::No).then_some(stat)
+        };
+        match is_as_before.then_some(found.stat).or_else(|| holds(tail)) {
+            Some(stat) => {
+                tail.alias = Some(stat);
+                tail.seen = true;
+                tail.rename(&found.path, now);
+            }
+            None => {
+                tail.alias = None;
+                self.meet(found, now);
+            }
         }
     }
 
@@ -304,7 +320,16 @@ impl Follower {
     }
 
     /// Finds out what newcomers are.
-    fn examine_all(&mut self, now: Instant) {
+    fn examine_all(&mut self, found: &[Found], now: Instant) {
+        for newcomer in &mut self.newcomers {
+            newcomer.is_rotated |= !newcomer.wanted || is_rotated_among(&newcomer.path, found);
+        }
+        if self.options.follow {
+            // Lines that were written first come first.
+            self.newcomers.sort_by_key(|newcomer| {
+                (!newcomer.is_rotated, newcomer.is_rotated.then_some(newcomer.stat.modified))
+            });
+        }
         // Where a source is deleted, what was compressed from it is worth another look too.
         let homeless = self.tails.iter().filter(|(_, tail)| tail.place() != Place::Named);
         let epoch = (self.losses, homeless.map(|(serial, _)| serial + 1).sum());
@@ -335,7 +360,7 @@ impl Follower {
         let is_once = !self.options.follow;
         let is_quiet = is_once || now.duration_since(newcomer.changed) >= self.options.grace;
         let is_deleted = newcomer.stat.links == 0;
-        let moment = Some((epoch.0, epoch.1, is_quiet));
+        let moment = Some((epoch.0, epoch.1, is_quiet, newcomer.is_rotated));
         if newcomer.state != Waits::Unseen && newcomer.looked == moment {
             return Ok(Verdict::Wait(newcomer.state));
         }
@@ -352,10 +377,11 @@ impl Follower {
         if look.is_cut && look.head.len() < super::identity::HEAD && !is_quiet {
             return Ok(Verdict::Wait(Waits::Compressor));
         }
-        let is_complete =
-            first_line(&look.head).is_some() || look.packed || is_once || (is_deleted && is_quiet);
+        let is_over = is_quiet && (is_deleted || newcomer.is_rotated);
+        let is_complete = first_line(&look.head).is_some() || look.packed || is_once || is_over;
         if is_complete {
-            return Ok(Verdict::New(look));
+            let is_copy = !is_quiet && self.newcomers.iter().any(|other| is_copy_of(newcomer, &look, other));
+            return Ok(if is_copy { Verdict::Wait(Waits::Unseen) } else { Verdict::New(look) });
         }
         newcomer.head = look.head;
         Ok(Verdict::Wait(Waits::FirstLine))
@@ -376,10 +402,14 @@ impl Follower {
             if fit == Fit::No {
                 continue;
             }
-            let is_rotated = is_rotated(&name, tail.file_name());
+            let is_kin = is_kin(&name, tail.file_name());
             match tail.place() {
-                Place::Named => is_copy |= is_rotated,
-                Place::Deleted if is_rotated => {
+                Place::Named => is_copy |= is_rotated(&name, tail.file_name()),
+                Place::Deleted if is_kin => {
+                    if fit == Fit::Short {
+                        self.pass_over(newcomer, look);
+                        return Ok(Some(Verdict::Settled));
+                    }
                     tail.alias = Some(newcomer.stat);
                     tail.rename(&newcomer.path, now);
                     tail.seen = true;
@@ -409,8 +439,9 @@ impl Follower {
                         Fit::Full => {}
                         Fit::Unknown if !is_quiet => return Ok(Some(Verdict::Wait(Waits::Compressor))),
                         // An older copy: what it has was read.
-                        Fit::Short if is_rotated => {
-                            tail.alias = Some(newcomer.stat);
+                        Fit::Short if is_kin => {
+                            self.pass_over(newcomer, look);
+                            return Ok(Some(Verdict::Settled));
                         }
                         _ => continue,
                     }
@@ -420,7 +451,7 @@ impl Follower {
                         tail.packed = true;
                     }
                     tail.rename(&newcomer.path, now);
-                    (tail.superseded, tail.is_copy) = (true, is_rotated);
+                    (tail.superseded, tail.is_copy) = (true, is_kin);
                     tail.seen = true;
                     tail.wanted = newcomer.wanted;
                     self.is_changed = true;
@@ -431,8 +462,12 @@ impl Follower {
         if is_copy && !(newcomer.wanted && is_quiet) {
             return Ok(Some(Verdict::Wait(Waits::Copy)));
         }
-        if !newcomer.wanted
-            && let Some(known) = self.passed_over.iter_mut().find(|known| known.state.head.begins(&look.head))
+        let is_known = |known: &&mut Known| match known.state.whole {
+            true => look.is_whole && known.state.head.is_of(&look.head),
+            false => known.state.head.begins(&look.head),
+        };
+        if !earlier_names(&name).is_empty()
+            && let Some(known) = self.passed_over.iter_mut().find(is_known)
         {
             known.state.file = newcomer.stat.key;
             known.looked = Some((newcomer.stat.size, newcomer.stat.modified));
@@ -443,14 +478,19 @@ impl Follower {
         Ok(None)
     }
 
+    /// Remembers a file that is not to be read.
+    fn pass_over(&mut self, newcomer: &Newcomer, look: &Look) {
+        let head = Print::of(look.head.len() as u64, &look.head);
+        let state = PassedOver { file: newcomer.stat.key, head, whole: look.is_whole };
+        let looked = Some((newcomer.stat.size, newcomer.stat.modified));
+        self.passed_over.push(Known { state, looked, seen: true });
+        self.is_changed = true;
+    }
+
     /// A source of its own, or a file to pass over.
     fn take_in(&mut self, newcomer: Newcomer, look: &Look, now: Instant) {
         if newcomer.before {
-            let state =
-                PassedOver { file: newcomer.stat.key, head: Print::of(look.head.len() as u64, &look.head) };
-            let looked = Some((newcomer.stat.size, newcomer.stat.modified));
-            self.passed_over.push(Known { state, looked, seen: true });
-            self.is_changed = true;
+            self.pass_over(&newcomer, look);
             return;
         }
         // A deleted file whose only line has no end, and what was compressed from it.
@@ -459,11 +499,11 @@ impl Follower {
             other.stat.links > 0
                 || other.head.is_empty()
                 || !look.head.starts_with(&other.head)
-                || !is_rotated(&name, other.file_name())
+                || !is_kin(&name, other.file_name())
         });
         let mut tail = Tail::new(nonce(), &look.head, &newcomer.path, now);
         match tail.attach(&newcomer.file, newcomer.stat, now) {
-            Ok(_) => {
+            Ok(Fit::Full) => {
                 tail.is_parked = !self.may_open();
                 if tail.is_parked {
                     tail.close();
@@ -473,13 +513,15 @@ impl Follower {
                 self.reported.remove(&newcomer.path);
                 self.add(tail);
             }
+            // It has just changed.
+            // It has just changed: another look finds out.
+            Ok(_) => self.is_alarmed = true,
             Err(error) => self.report(&newcomer.path, error),
         }
     }
 
     /// Ends what has ended.
     fn settle(&mut self, found: &[Found], now: Instant) {
-        let paths: HashSet<&Path> = found.iter().map(|found| found.path.as_path()).collect();
         let serials: Vec<u64> = self.tails.keys().copied().collect();
         for serial in serials {
             let Some(tail) = self.tails.get(&serial) else { continue };
@@ -498,7 +540,7 @@ impl Follower {
                 }
                 Place::Lost if !self.is_awaited(tail, now) => self.give_up(serial),
                 Place::Lost => {}
-                Place::Named | Place::Deleted => self.settle_open(serial, quiet, &paths),
+                Place::Named | Place::Deleted => self.settle_open(serial, quiet, found),
             }
         }
         self.passed_over.retain(|known| known.seen);
@@ -515,11 +557,11 @@ impl Follower {
             || self.newcomers.iter().any(|newcomer| {
                 newcomer.state == Waits::Compressor
                     && now.duration_since(newcomer.changed) < self.options.grace
-                    && is_rotated(newcomer.file_name(), tail.file_name())
+                    && is_kin(newcomer.file_name(), tail.file_name())
             })
     }
 
-    fn settle_open(&mut self, serial: u64, quiet: Duration, paths: &HashSet<&Path>) {
+    fn settle_open(&mut self, serial: u64, quiet: Duration, found: &[Found]) {
         let is_once = !self.options.follow;
         let (grace, linger) = (self.options.grace, self.options.linger);
         let Some(tail) = self.tails.get_mut(&serial) else { return };
@@ -539,7 +581,7 @@ impl Follower {
         let is_superseded = tail.superseded
             || tail.links == 0
             || !tail.seen
-            || is_rotated_among(&tail.path, |path| paths.contains(path));
+            || (quiet >= grace && is_rotated_among(&tail.path, found));
         let is_ended = tail.packed || tail.is_copy || is_once || (is_superseded && quiet >= grace);
         if !is_ended {
             return;
@@ -553,10 +595,28 @@ impl Follower {
     }
 }
 
-/// Whether a file is called as a rotated form of another.
-fn is_rotated_among(path: &Path, is_there: impl Fn(&Path) -> bool) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    earlier_names(name).iter().any(|name| is_there(&path.with_file_name(name)))
+/// The last part of a path, where it is text.
+pub(super) fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+}
+
+/// Whether a newcomer begins like another one, and is called as a rotated form of it.
+fn is_copy_of(newcomer: &Newcomer, look: &Look, other: &Newcomer) -> bool {
+    is_rotated(newcomer.file_name(), other.file_name())
+        && Look::at(&other.file, &name_of(&other.path)).is_ok_and(|other| {
+            let shorter = look.head.len().min(other.head.len());
+            look.head[..shorter] == other.head[..shorter]
+                && first_line(&look.head).is_some_and(|line| first_line(&other.head) == Some(line))
+        })
+}
+
+/// Whether a file is called as a rotated form of another that is there.
+fn is_rotated_among(path: &Path, found: &[Found]) -> bool {
+    let names = earlier_names(file_name(path));
+    !names.is_empty() && {
+        let paths: Vec<PathBuf> = names.iter().map(|name| path.with_file_name(name)).collect();
+        found.iter().any(|found| paths.contains(&found.path))
+    }
 }
 
 /// Opens a file that must be there, and says which it is.

@@ -130,7 +130,7 @@ impl Tail {
             modified: SystemTime::UNIX_EPOCH,
             links: 1,
             packed: false,
-            head: Head::Bytes(Vec::new()),
+            head: Head::Bytes(head.to_owned()),
             recent: Some(Vec::new()),
             cutter: Cutter::at(0),
             acknowledged: 0,
@@ -158,7 +158,6 @@ impl Tail {
         buffer[at..].copy_from_slice(&head);
         tail.cutter.cut(buffer, usize::MAX);
         tail.recent = Some(head[head.len().saturating_sub(WINDOW)..].to_vec());
-        tail.head = Head::Bytes(head);
         tail
     }
 
@@ -293,13 +292,18 @@ impl Tail {
         if print.begins(head) {
             Fit::Full
         } else if head.len() < print.bytes
-            && first_line(head).is_some()
-            && source_id(self.nonce, head) == self.id
+            && (self.begins_with(head)
+                || (first_line(head).is_some() && source_id(self.nonce, head) == self.id))
         {
             Fit::Short
         } else {
             Fit::No
         }
+    }
+
+    /// Whether it is known to begin with these bytes.
+    fn begins_with(&self, bytes: &[u8]) -> bool {
+        matches!(&self.head, Head::Bytes(head) if head.starts_with(bytes))
     }
 
     /// Takes a file that begins as this source does, if what was read of it stands there too.
@@ -339,7 +343,9 @@ impl Tail {
             }
         };
         self.content = content;
-        self.head = Head::Bytes(head);
+        if head.len() >= self.head_print().bytes {
+            self.head = Head::Bytes(head);
+        }
         self.recent = Some(recent);
         self.packed = packed;
         self.alias = self.alias.filter(|alias| alias.key != stat.key);
@@ -363,7 +369,7 @@ impl Tail {
                 return Ok(false);
             }
         }
-        if is_changed {
+        if is_changed || stat.links < self.links {
             self.changed = now;
         }
         self.note(stat);
