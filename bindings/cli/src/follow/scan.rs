@@ -368,7 +368,7 @@ impl Follower {
         let name = name_of(&newcomer.path);
         let look = Look::at(&newcomer.file, &name)?;
         if look.head.is_empty() && !look.is_cut {
-            let is_nothing = is_once || is_deleted;
+            let is_nothing = is_once || (is_deleted && is_quiet);
             return Ok(if is_nothing { Verdict::Settled } else { Verdict::Wait(Waits::FirstLine) });
         }
         if let Some(verdict) = self.recognise(newcomer, &look, is_quiet, now)? {
@@ -602,11 +602,13 @@ pub(super) fn file_name(path: &Path) -> &str {
 
 /// Whether a newcomer begins like another one, and is called as a rotated form of it.
 fn is_copy_of(newcomer: &Newcomer, look: &Look, other: &Newcomer) -> bool {
-    is_rotated(newcomer.file_name(), other.file_name())
+    let is_related = if other.stat.links == 0 { is_kin } else { is_rotated };
+    is_related(newcomer.file_name(), other.file_name())
         && Look::at(&other.file, &name_of(&other.path)).is_ok_and(|other| {
             let shorter = look.head.len().min(other.head.len());
+            let is_same_line = |line| first_line(&other.head) == Some(line);
             look.head[..shorter] == other.head[..shorter]
-                && first_line(&look.head).is_some_and(|line| first_line(&other.head) == Some(line))
+                && first_line(&look.head).map_or(shorter == look.head.len(), is_same_line)
         })
 }
 
@@ -639,7 +641,7 @@ fn prove(tail: &mut Tail) -> Result<bool> {
     let Some((file, stat)) = open_own(tail)? else { return Ok(true) };
     let look = Look::at(&file, &tail.name)?;
     tail.note(&stat);
-    tail.is_proven = tail.begins(&look.head) == Fit::Full;
+    tail.is_proven = tail.begins(&look.head) != Fit::No;
     Ok(tail.is_proven)
 }
 

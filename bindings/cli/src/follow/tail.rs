@@ -15,7 +15,7 @@ use super::checkpoint::SourceState;
 use super::cutter::{Cutter, Piece};
 use super::disk::{FileKey, Stat, bytes_at, read_at};
 use super::identity::{HEAD, Print, WINDOW, first_line, source_id};
-use super::packed::{End, fill, unpack};
+use super::packed::{End, Look, fill, unpack};
 use super::{Lines, Options, Part};
 
 /// How many places are remembered that may be acknowledged; then every other one is forgotten.
@@ -282,8 +282,10 @@ impl Tail {
         self.close();
         self.stalled = None;
         self.done = true;
-        // A run may meet many files.
-        self.head = Head::Print(self.head_print());
+        // A run may meet many files. Those that are short are needed to know copies that are shorter still.
+        if self.head_print().bytes == HEAD {
+            self.head = Head::Print(self.head_print());
+        }
     }
 
     /// How something with these first bytes relates to it, as far as those tell.
@@ -317,20 +319,26 @@ impl Tail {
             Some(recent) => Print::of(position, recent),
             None => self.mark,
         };
-        let input = unpack(file, &self.name)?;
-        let packed = input.is_some();
+        let look = Look::at(file, &self.name)?;
+        match self.begins(&look.head) {
+            Fit::Short if look.is_cut => return Ok(Fit::Unknown),
+            Fit::Full => {}
+            fit => return Ok(fit),
+        }
+        let input = if look.packed { unpack(file, &self.name)? } else { None };
         let (head, recent, content) = match input {
             None => {
                 if stat.size < position {
                     return Ok(Fit::Short);
                 }
                 let window = bytes_at(file, anchor.begin(), anchor.bytes).map_err(failed)?;
-                let head = bytes_at(file, 0, HEAD.min(self.head_print().bytes)).map_err(failed)?;
-                if !anchor.is_of(&window) || !self.head_print().is_of(&head) {
+                if !anchor.is_of(&window) {
                     return Ok(Fit::No);
                 }
                 let window = WINDOW.min(usize::try_from(position).unwrap_or(WINDOW));
                 let recent = bytes_at(file, position - window as u64, window).map_err(failed)?;
+                let mut head = look.head;
+                head.truncate(self.head_print().bytes);
                 (head, recent, Content::Plain(file.try_clone().map_err(failed)?))
             }
             Some(mut input) => {
@@ -347,7 +355,7 @@ impl Tail {
             self.head = Head::Bytes(head);
         }
         self.recent = Some(recent);
-        self.packed = packed;
+        self.packed = look.packed;
         self.alias = self.alias.filter(|alias| alias.key != stat.key);
         self.key = Some(stat.key);
         self.is_proven = true;

@@ -106,6 +106,7 @@ struct Model {
     late: Option<String>,
     number: usize,
     is_half: bool,
+    has_restarted: bool,
 }
 
 impl Model {
@@ -126,6 +127,7 @@ impl Model {
             late: None,
             number: 0,
             is_half: false,
+            has_restarted: false,
         }
     }
 
@@ -298,6 +300,7 @@ impl Model {
     fn restart(&mut self, save: bool) {
         self.stage.stop(save);
         self.stage.allows_again |= !save;
+        self.has_restarted = true;
         self.deleted.clear();
         self.open.clear();
         for written in 0..self.written.len() {
@@ -311,15 +314,19 @@ impl Model {
     fn source(&self, written: usize) -> Option<SourceId> {
         let bytes = &self.written[written].bytes;
         let begin = bytes.get(..7)?;
-        let mut found = self.stage.given.iter().filter(|(_, given)| given.starts_with(begin));
-        let source = found.next().map(|(source, _)| *source);
-        assert_eq!(
-            found.next().map(|(source, _)| source),
-            None,
-            "one source under two ids: {}",
-            bytes.escape_ascii()
-        );
+        let found = self.stage.given.iter().filter(|(_, given)| given.starts_with(begin));
+        let mut found: Vec<_> = found.filter(|(_, given)| !self.is_fragment(given)).collect();
+        let source = found.pop().map(|(source, _)| *source);
+        assert_eq!(found, [], "one source under two ids: {}", bytes.escape_ascii());
         source
+    }
+
+    /// A copy of less than a first line is not known again after a restart.
+    fn is_fragment(&self, given: &[u8]) -> bool {
+        let is_longer = |other: &&Vec<u8>| other.len() > given.len() && other.starts_with(given);
+        self.has_restarted
+            && !given.contains(&b'\n')
+            && self.stage.given.values().any(|other| is_longer(&other))
     }
 
     fn given(&self, written: usize) -> usize {
@@ -373,12 +380,13 @@ impl Model {
             }
         }
         let known: Vec<_> = (0..self.written.len()).filter_map(|written| self.source(written)).collect();
-        assert_eq!(known.len(), self.stage.given.len(), "a source of nothing");
+        let whole = self.stage.given.values().filter(|given| !self.is_fragment(given));
+        assert_eq!(known.len(), whole.count(), "a source of nothing");
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_and_nothing_comes_twice(
