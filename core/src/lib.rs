@@ -102,7 +102,9 @@
 //! | `gzip`, `zstd`, `bzip2`, `xz` | inputs compressed so |
 //! | `parquet`, `ipc`, `ndjson`, `csv` | outputs, each with `sink` |
 //! | `sink` | the module [`sink`]: atomic files, partitions |
+//! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
+//! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
 
@@ -110,6 +112,8 @@ pub mod bench;
 mod chunk;
 mod column;
 mod decoder;
+#[cfg(feature = "delivery")]
+pub mod delivery;
 pub mod envelope;
 mod error;
 pub mod field;
@@ -117,6 +121,7 @@ pub mod format;
 #[cfg(feature = "generate")]
 pub mod generate;
 mod index;
+mod naming;
 mod options;
 mod parse;
 mod reader;
@@ -131,6 +136,7 @@ pub mod source;
 pub use decoder::{Counts, Decoder};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{Detection, LogFormat};
+pub use naming::{Named, Names, Naming};
 pub use options::{Encoding, Extras, ParseOptions, StringType};
 pub use reader::{MaxRejects, Progress, Reader, ReaderBuilder, Summary, read_batches};
 pub use record::{Record, Records, Value, records};

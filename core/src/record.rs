@@ -162,6 +162,24 @@ accessors! {
 }
 
 impl<'a> Record<'a> {
+    /// Reads a line that is not blank, without its line end, as the first of its input.
+    pub(crate) fn read(
+        format: &LogFormat,
+        parser: &LineParser,
+        line: &'a [u8],
+    ) -> Result<Self, RejectReason> {
+        let spans = read(format, parser, line)?;
+        Ok(Record { line, number: 1, offset: 0, format: format.clone(), spans })
+    }
+
+    /// The text of the first Common Log Format time.
+    #[cfg(feature = "envelope")]
+    pub(crate) fn clf_time(&self) -> Option<&'a [u8]> {
+        let mut fields = self.format.fields().zip(&self.spans);
+        let (_, span) = fields.find(|(field, _)| field.kind == FieldKind::ClfTime)?;
+        Some(&self.line[span.start as usize..span.end as usize])
+    }
+
     /// The line, without its line end.
     #[must_use]
     pub fn line(&self) -> &'a [u8] {
@@ -190,6 +208,23 @@ impl<'a> Record<'a> {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
         self.values().find(|(column, _)| column.name == name).map(|(_, value)| value)
+    }
+
+    /// The time as it was logged, without brackets; `None` when the format has none.
+    ///
+    /// ```
+    /// use nasalogs::LogFormat;
+    /// let line = br#"h - - [30/Jun/1995:23:59:60 -0000] "GET / HTTP/1.0" 200 5"#;
+    /// let record = LogFormat::common().parse_line(line).unwrap();
+    /// assert_eq!(record.logged_time(), Some(&b"30/Jun/1995:23:59:60 -0000"[..]));
+    /// ```
+    #[must_use]
+    pub fn logged_time(&self) -> Option<&'a [u8]> {
+        let mut fields = self.format.fields().zip(&self.spans);
+        let is_time =
+            |field: &Field| field.columns.first().is_some_and(|column| column.name == schema::TS.name);
+        let (_, span) = fields.find(|(field, _)| is_time(field))?;
+        Some(&self.line[span.start as usize..span.end as usize])
     }
 
     /// The columns and their values, in order.
@@ -239,7 +274,7 @@ impl LogFormat {
     #[must_use]
     pub fn records<'a>(&self, input: &'a [u8]) -> Records<'a> {
         let at = if input.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Records { format: self.clone(), parser: Arc::new(LineParser::new(self)), input, at, line: 0 }
+        Records { format: self.clone(), parser: Arc::clone(self.line_parser()), input, at, line: 0 }
     }
 
     /// Reads one line, with or without its line end.
@@ -252,13 +287,7 @@ impl LogFormat {
         if LineParser::is_blank(line) {
             return Err(RejectReason::MissingField);
         }
-        read(self, &LineParser::new(self), line).map(|spans| Record {
-            line,
-            number: 1,
-            offset: 0,
-            format: self.clone(),
-            spans,
-        })
+        Record::read(self, self.line_parser(), line)
     }
 }
 

@@ -167,3 +167,23 @@ pub(crate) fn arrow_schema(columns: &[Column], options: &ParseOptions) -> Schema
         .collect();
     Arc::new(Schema::new(fields))
 }
+
+/// A schema with its strings and binaries in another layout.
+#[must_use]
+pub fn with_strings(schema: &Schema, strings: StringType) -> SchemaRef {
+    let views = strings != StringType::Utf8;
+    let field = |field: &Arc<Field>| {
+        let data_type = match (field.data_type(), views) {
+            (DataType::Utf8, true) => DataType::Utf8View,
+            (DataType::Binary, true) => DataType::BinaryView,
+            (DataType::Utf8View, false) => DataType::Utf8,
+            (DataType::BinaryView, false) => DataType::Binary,
+            (other, _) => other.clone(),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(data_type))
+    };
+    Arc::new(Schema::new_with_metadata(
+        schema.fields().iter().map(field).collect::<Vec<_>>(),
+        schema.metadata().clone(),
+    ))
+}

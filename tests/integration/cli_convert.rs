@@ -243,3 +243,48 @@ fn the_summary_can_go_to_standard_output() {
     let summary: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     assert_eq!(summary["lines"], 5);
 }
+
+#[test]
+fn columns_can_have_other_names() {
+    let place = Place::new();
+    let log = "h - - [01/Jul/1995:00:00:01 -0400] \"GET /a?b HTTP/1.0\" 200 -\n";
+    place.write("access.log", log);
+    let classic = ["convert", "access.log", "-o", "-", "--to", "ndjson", "--names", "classic"];
+    let out = place.run(&classic).assert().success().get_output().stdout.clone();
+    let row: Value = serde_json::from_slice(&out).unwrap();
+    let expected = serde_json::json!({
+        "ip": "h", "timestamp": "01/Jul/1995:00:00:01 -0400", "method": "GET", "url": "/a?b",
+        "protocol": "HTTP/1.0", "status_code": 200, "bytes": 0,
+    });
+    assert_eq!(row, expected);
+    let arguments = [
+        "convert",
+        "access.log",
+        "-o",
+        "out.csv",
+        "--columns",
+        "ip,url",
+        "--names",
+        "classic",
+        "--rename",
+        "ip=a",
+    ];
+    stderr(place.run(&arguments), 0);
+    assert_eq!(place.read("out.csv"), "a,url\nh,/a?b\n");
+
+    let table = ["convert", "access.log", "-o", "table", "--partition-by", "dt", "--columns", "host,status"];
+    stderr(place.run(&[&table[..], &["--rename", "host=client"]].concat()), 0);
+    let file = fs::read_dir(place.path().join("table/dt=1995-07-01")).unwrap().next().unwrap().unwrap();
+    let rows = SerializedFileReader::new(fs::File::open(file.path()).unwrap()).unwrap();
+    let schema = rows.metadata().file_metadata().schema_descr().root_schema().get_fields().to_vec();
+    assert_eq!(schema.iter().map(|field| field.name()).collect::<Vec<_>>(), ["client", "status"]);
+    for (names, said) in [
+        (["--rename", "ts=t"], "days are made from the columns ts and tz_offset"),
+        (["--names", "classic"], "classic records have no column to make days from"),
+    ] {
+        let said_so = stderr(place.run(&[&table[..6], &names].concat()), 2);
+        assert!(said_so.contains(said), "{said_so}");
+    }
+    let said = stderr(place.run(&["convert", "access.log", "-o", "x.csv", "--rename", "host"]), 2);
+    assert!(said.contains("expected the old name and the new one, such as host=client"), "{said}");
+}

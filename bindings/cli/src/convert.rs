@@ -11,9 +11,10 @@ use nasalogs::arrow::array::RecordBatchReader;
 use nasalogs::sink::{
     self, BatchSink, Compression, Output, OutputFormat, PartitionOptions, PartitionTz, SinkOptions, WriteMode,
 };
+use nasalogs::source::{self, Source};
 use nasalogs::{
-    Encoding, Error, ErrorKind, Extras, LogFormat, MaxRejects, ParseOptions, Reader, ReaderBuilder, Reject,
-    RejectReason, Result, schema,
+    Encoding, Error, ErrorKind, Extras, LogFormat, MaxRejects, Named, Names, Naming, ParseOptions, Reader,
+    ReaderBuilder, Reject, RejectReason, Result, schema,
 };
 
 use crate::exit::Exit;
@@ -35,81 +36,135 @@ use crate::{message, paths, value};
 pub struct Args {
     /// Files or patterns such as 'logs/*.gz'; - is standard input, which is also read when none is named
     #[arg(value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
+    pub inputs: Vec<PathBuf>,
     /// The file to write, or the directory with --partition-by; - is standard output
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    pub output: PathBuf,
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    format: String,
+    pub format: String,
     /// What to write; without it OUT's extension decides
     #[arg(long, value_name = "TO", value_parser = value::named::<OutputFormat>(OutputFormat::NAMES))]
-    to: Option<OutputFormat>,
+    pub to: Option<OutputFormat>,
     /// Write a table with a directory for each day; with more than 64 days at a time, a day has several files
     #[arg(long, value_name = "COLUMN", value_parser = ["dt"])]
-    partition_by: Option<String>,
+    pub partition_by: Option<String>,
     /// Whose days: UTC's, or those of the offset in the log
     #[arg(long, value_name = "TZ", requires = "partition_by", default_value = "utc", value_parser = value::named::<PartitionTz>(PartitionTz::NAMES))]
-    partition_tz: PartitionTz,
+    pub partition_tz: PartitionTz,
     /// Compression of Parquet: zstd (also zstd:LEVEL), snappy or none; zstd when nothing is said
     #[arg(long, value_name = "CODEC")]
-    compression: Option<Compression>,
+    pub compression: Option<Compression>,
     /// Only these columns, in this order
     #[arg(long, value_name = "A,B,C", value_delimiter = ',', value_parser = value::trimmed)]
-    columns: Option<Vec<String>>,
+    pub columns: Option<Vec<String>>,
+    /// Whose names and shapes columns have: classic is ip, timestamp (as logged), method, url, protocol, status_code, bytes
+    #[arg(long, value_name = "NAMES", default_value = "nasalogs", value_parser = value::named::<Names>(Names::NAMES))]
+    pub names: Names,
+    /// Other names for columns, after --names
+    #[arg(long, value_name = "A=B,C=D", value_delimiter = ',', value_parser = value::renamed)]
+    pub rename: Vec<(String, String)>,
     /// Further columns: line, byte_offset, raw, file
     #[arg(long, value_name = "COLUMNS", default_value = "", hide_default_value = true)]
-    with: Extras,
+    pub with: Extras,
     /// What becomes of bytes that are not UTF-8: \xHH, Latin-1 characters, or binary columns
     #[arg(long, value_name = "ENCODING", default_value = "escape", value_parser = value::named::<Encoding>(Encoding::NAMES))]
-    encoding: Encoding,
+    pub encoding: Encoding,
     /// In CSV, put ' before cells that a spreadsheet would run as a formula
     #[arg(long)]
-    csv_safe: bool,
+    pub csv_safe: bool,
     /// Write the lines that are no rows, as NDJSON: file, line, offset, reason, raw; replaces the file if it is there
     #[arg(long, value_name = "FILE")]
-    rejects: Option<PathBuf>,
+    pub rejects: Option<PathBuf>,
     /// Exit with 1 when any line is rejected; the output is written all the same
     #[arg(long)]
-    strict: bool,
+    pub strict: bool,
     /// Write nothing and exit with 1 when more lines are rejected: a number, or a share such as 1%
     #[arg(long, value_name = "N|P%", value_parser = value::max_rejects)]
-    max_rejects: Option<MaxRejects>,
+    pub max_rejects: Option<MaxRejects>,
     /// Threads; as many as there are processors when nothing is said
     #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    pub jobs: Option<NonZeroUsize>,
     /// Replace what is there: the file, or the days that are written
     #[arg(long, conflicts_with = "append")]
-    overwrite: bool,
+    pub overwrite: bool,
     /// Add files to a table that is there
     #[arg(long, requires = "partition_by")]
-    append: bool,
+    pub append: bool,
     /// Say nothing unless it fails
     #[arg(short, long)]
-    quiet: bool,
+    pub quiet: bool,
     /// Write what was read, rejected and written, as JSON, and replace the file if it is there; - is standard output
     #[arg(long, value_name = "FILE")]
-    summary_json: Option<PathBuf>,
+    pub summary_json: Option<PathBuf>,
 }
 
 /// Runs it.
-pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
-    let begun = Instant::now();
+pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     check_streams(args)?;
+    let standard = [PathBuf::from(STANDARD)];
+    let sources = source::expand(if args.inputs.is_empty() { &standard[..] } else { &args.inputs })?;
+    let mut bar = None;
+    let conversion = execute(args, sources, stop, &mut |progress| {
+        let bar = bar.get_or_insert_with(|| Progress::new(args.quiet, progress.total()));
+        bar.set(progress.bytes_read());
+        Ok(())
+    });
+    // What is said next begins on a clean line.
+    drop(bar);
+    let Conversion { account, failed } = conversion?;
+    if let Some(path) = &args.summary_json {
+        output::write_whole(path, &account.to_json()?)?;
+    }
+    // Where there is no row the error says it all.
+    if !args.quiet && failed.as_ref().is_none_or(|error| error.kind() != ErrorKind::NoRows) {
+        message::note(&account.to_text());
+    }
+    match failed {
+        Some(error) => Err(error),
+        None if args.strict && account.summary.rejected > 0 => Ok(Exit::NotClean),
+        None => Ok(Exit::Clean),
+    }
+}
+
+/// A conversion that came to its end.
+#[derive(Debug)]
+pub struct Conversion {
+    /// What became of every line.
+    pub account: Account,
+    /// Why nothing was written, where that is for the lines' sake: too many were rejected, or all.
+    pub failed: Option<Error>,
+}
+
+/// Converts these sources, whatever [`Args::inputs`] says. `watch` is called once before the first batch and after each.
+///
+/// # Errors
+/// When the options do not go together, an input cannot be read or an output cannot be written; when `watch` fails, or
+/// the run is stopped. Nothing is left behind then.
+pub fn execute(
+    args: &Args,
+    sources: Vec<Source>,
+    stop: &Stop,
+    watch: &mut dyn FnMut(&nasalogs::Progress) -> Result<()>,
+) -> Result<Conversion> {
+    let begun = Instant::now();
+    let naming = naming(args)?;
     let sink_options = sink_options(args)?;
     let rejects = Rejects::create(args, stop)?;
-    let mut reader = open(args, stop, &rejects)?;
-    let sink = Held::new(sink::create(output(args), reader.schema(), &sink_options)?, stop);
+    let mut reader = open(args, &naming, sources, stop, &rejects)?;
+    let named = naming.bind(&reader.schema())?;
+    let sink = Held::new(sink::create(output(args, &naming), named.schema(), &sink_options)?, stop);
 
-    let outcome = copy(&mut reader, &sink, args.quiet, stop);
-    let written = match &outcome {
-        Ok(bytes) => Written::All(*bytes),
+    let named = (!naming.is_plain()).then_some(named);
+    let outcome = copy(&mut reader, named.as_ref(), &sink, stop, watch);
+    let (written, failed) = match outcome {
+        Ok(bytes) => (Written::All(bytes), None),
         Err(error) if !matches!(error.kind(), ErrorKind::TooManyRejects | ErrorKind::NoRows) => {
-            return outcome.map(|_| Exit::Clean);
+            return Err(error);
         }
         // Whoever does not stand rejects wants to see them most of all.
-        Err(_) if args.output.as_os_str() == STANDARD => Written::Part,
-        Err(_) => Written::Nothing,
+        Err(error) if args.output.as_os_str() == STANDARD => (Written::Part, Some(error)),
+        Err(error) => (Written::Nothing, Some(error)),
     };
     rejects.finish()?;
     let account = Account {
@@ -118,24 +173,23 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         elapsed: begun.elapsed(),
         first_rejects: rejects.firsts(),
     };
-    if let Some(path) = &args.summary_json {
-        output::write_whole(path, &account.to_json()?)?;
-    }
-    // Where there is no row the error says it all.
-    if !args.quiet && !matches!(&outcome, Err(error) if error.kind() == ErrorKind::NoRows) {
-        message::note(&account.to_text());
-    }
-    outcome?;
-    Ok(if args.strict && account.summary.rejected > 0 { Exit::NotClean } else { Exit::Clean })
+    Ok(Conversion { account, failed })
 }
 
 /// Moves all batches; gives the bytes written.
-fn copy(reader: &mut Reader, sink: &Held<Box<dyn BatchSink>>, quiet: bool, stop: &Stop) -> Result<u64> {
-    let handle = reader.progress();
-    let progress = Progress::new(quiet, handle.total());
+fn copy(
+    reader: &mut Reader,
+    named: Option<&Named>,
+    sink: &Held<Box<dyn BatchSink>>,
+    stop: &Stop,
+    watch: &mut dyn FnMut(&nasalogs::Progress) -> Result<()>,
+) -> Result<u64> {
+    let progress = reader.progress();
+    watch(&progress)?;
     while let Some(batch) = reader.next_batch()? {
+        let batch = named.map_or(Ok(batch.clone()), |named| named.apply(&batch))?;
         sink.with(|sink| sink.write(&batch))?;
-        progress.set(handle.bytes_read());
+        watch(&progress)?;
         stop.check()?;
     }
     stop.check()?;
@@ -146,6 +200,39 @@ fn copy(reader: &mut Reader, sink: &Held<Box<dyn BatchSink>>, quiet: bool, stop:
     })
 }
 
+/// The names that columns get.
+fn naming(args: &Args) -> Result<Naming> {
+    let mut naming = Naming::new(args.names);
+    for (from, to) in &args.rename {
+        naming = naming.with_rename(from, to);
+    }
+    let Some(columns) = &args.columns else {
+        return partitioned(args).map(|_| naming);
+    };
+    // A day is made from columns that need not be wanted themselves; the sink leaves them out again.
+    let needed = partitioned(args)?.iter().filter(|needed| !columns.iter().any(|have| have == *needed));
+    Ok(naming.with_columns(columns.iter().map(String::as_str).chain(needed.copied())))
+}
+
+/// The columns that days are made from, which have to keep their names.
+fn partitioned(args: &Args) -> Result<&'static [&'static str]> {
+    let needed: &[&str] = match (&args.partition_by, args.partition_tz) {
+        (None, _) => &[],
+        (Some(_), PartitionTz::Utc) => &["ts"],
+        (Some(_), PartitionTz::Log) => &["ts", "tz_offset"],
+    };
+    let renamed = args.rename.iter().find(|(from, _)| needed.contains(&from.as_str()));
+    if renamed.is_some() {
+        return Err(Error::new(ErrorKind::Options, "days are made from the columns ts and tz_offset")
+            .with_hint("leave their names as they are, or leave --partition-by away"));
+    }
+    if args.names == Names::Classic && !needed.is_empty() {
+        return Err(Error::new(ErrorKind::Options, "classic records have no column to make days from")
+            .with_hint("leave --names or --partition-by away"));
+    }
+    Ok(needed)
+}
+
 /// What is read and written are different things, and standard output takes one.
 fn check_streams(args: &Args) -> Result<()> {
     let is_standard = |path: &PathBuf| path.as_os_str() == STANDARD;
@@ -154,11 +241,8 @@ fn check_streams(args: &Args) -> Result<()> {
         return Err(Error::new(ErrorKind::Options, "standard output cannot take two things")
             .with_hint("name files for --output, --rejects and --summary-json, or for all but one of them"));
     }
-    let (rejects, summary) = (args.rejects.as_deref(), args.summary_json.as_deref());
-    let outputs =
-        [("--output", Some(args.output.as_path())), ("--rejects", rejects), ("--summary-json", summary)];
-    paths::check(&args.inputs, &outputs)?;
-    if let Some(summary) = summary
+    check_files(args)?;
+    if let Some(summary) = &args.summary_json
         && let Some(parent) =
             summary.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
     {
@@ -171,6 +255,17 @@ fn check_streams(args: &Args) -> Result<()> {
             .with_hint("name log files, or pipe a log in"));
     }
     Ok(())
+}
+
+/// No file is read and written at once, or written twice.
+///
+/// # Errors
+/// [`ErrorKind::Options`] with the two that are one file.
+pub fn check_files(args: &Args) -> Result<()> {
+    let (rejects, summary) = (args.rejects.as_deref(), args.summary_json.as_deref());
+    let outputs =
+        [("--output", Some(args.output.as_path())), ("--rejects", rejects), ("--summary-json", summary)];
+    paths::check(&args.inputs, &outputs)
 }
 
 fn sink_options(args: &Args) -> Result<SinkOptions> {
@@ -201,7 +296,7 @@ fn sink_options(args: &Args) -> Result<SinkOptions> {
     Ok(options)
 }
 
-fn output(args: &Args) -> Output {
+fn output(args: &Args, naming: &Naming) -> Output {
     if args.partition_by.is_some() {
         let mode = match (args.overwrite, args.append) {
             (true, _) => WriteMode::Overwrite,
@@ -210,7 +305,8 @@ fn output(args: &Args) -> Output {
         };
         let mut options = PartitionOptions::new().with_tz(args.partition_tz).with_mode(mode);
         if let Some(columns) = &args.columns {
-            options = options.with_columns(columns.iter().cloned().chain(extra_names(args.with)));
+            let columns = columns.iter().cloned().chain(extra_names(args.with));
+            options = options.with_columns(columns.map(|name| naming.name_of(&name).to_owned()));
         }
         Output::Partitioned { dir: args.output.clone(), options }
     } else if args.output.as_os_str() == STANDARD && io::stdout().is_terminal() {
@@ -232,32 +328,26 @@ fn extra_names(extras: Extras) -> impl Iterator<Item = String> {
         .map(|(_, column)| column.name.into_owned())
 }
 
-fn open(args: &Args, stop: &Stop, rejects: &Rejects) -> Result<Reader> {
+fn open(
+    args: &Args,
+    naming: &Naming,
+    sources: Vec<Source>,
+    stop: &Stop,
+    rejects: &Rejects,
+) -> Result<Reader> {
     let mut options = ParseOptions::new().with_extras(args.with).with_encoding(args.encoding);
     if args.format != "auto" {
         options = options.with_format(args.format.parse::<LogFormat>()?);
     }
-    if let Some(columns) = &args.columns {
-        // A day is made from columns that need not be wanted themselves; the sink leaves them out again.
-        let needed: &[schema::Column] = match (&args.partition_by, args.partition_tz) {
-            (None, _) => &[],
-            (Some(_), PartitionTz::Utc) => &[schema::TS],
-            (Some(_), PartitionTz::Log) => &[schema::TS, schema::TZ_OFFSET],
-        };
-        let needed =
-            needed.iter().map(|column| column.name.to_string()).filter(|name| !columns.contains(name));
-        options = options.with_columns(columns.iter().cloned().chain(needed));
-    }
     let mut builder = ReaderBuilder::new()
-        .with_options(options)
+        .with_options(naming.options(options)?)
         .with_stop(stop.flag())
         .with_max_rejects(args.max_rejects.unwrap_or(MaxRejects::None))
         .with_rejects(rejects.listener());
     if let Some(jobs) = args.jobs {
         builder = builder.with_jobs(jobs.get());
     }
-    let standard = [PathBuf::from(STANDARD)];
-    builder.open(if args.inputs.is_empty() { &standard[..] } else { &args.inputs })
+    builder.open_sources(sources)
 }
 
 /// What is kept of rejected lines: all of them in a file, where one is wanted, and the first of each kind.

@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::process::ExitCode;
 
 use nasalogs::{Error, ErrorKind, Result};
 
@@ -18,31 +17,32 @@ pub enum Exit {
     NotClean,
 }
 
+const DONE: u8 = 0;
 const NOT_CLEAN: u8 = 1;
 const FAILED: u8 = 2;
 /// As shells say it: 128 and the number of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
 /// Says what went wrong, if anything, and gives the exit code.
-pub fn report(outcome: Result<Exit>, stop: &Stop) -> ExitCode {
+pub fn report(outcome: Result<Exit>, stop: &Stop) -> u8 {
     match outcome {
-        Ok(Exit::Clean) => ExitCode::SUCCESS,
-        Ok(Exit::NotClean) => ExitCode::from(NOT_CLEAN),
+        Ok(Exit::Clean) => DONE,
+        Ok(Exit::NotClean) => NOT_CLEAN,
         // Whoever reads our output has had enough: `nasalogs … | head` is no failure.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => DONE,
         Err(error) if error.kind() == ErrorKind::Interrupted => {
             stop.say();
-            ExitCode::from(INTERRUPTED)
+            INTERRUPTED
         }
         Err(error) => {
             message::error(&describe(&error));
             if let Some(hint) = hint(&error) {
                 message::hint(&hint);
             }
-            ExitCode::from(match error.kind() {
+            match error.kind() {
                 ErrorKind::TooManyRejects => NOT_CLEAN,
                 _ => FAILED,
-            })
+            }
         }
     }
 }

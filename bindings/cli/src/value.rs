@@ -57,6 +57,14 @@ pub fn instant(text: &str) -> Result<Instant, String> {
     })
 }
 
+/// Two names of a column: `host=client`.
+pub fn renamed(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(from, to)| (from.trim().to_owned(), to.trim().to_owned()))
+        .filter(|(from, to)| !from.is_empty() && !to.is_empty())
+        .ok_or_else(|| "expected the old name and the new one, such as host=client".to_owned())
+}
+
 /// A name without the blanks around it, as in `--columns "ts, status"`.
 #[allow(clippy::unnecessary_wraps, reason = "what the argument parser wants")]
 pub fn trimmed(text: &str) -> Result<String, std::convert::Infallible> {

@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryViewArray, StringArray, StringViewArray};
+use arrow::array::{ArrayRef, BinaryArray, BinaryViewArray, StringArray, StringViewArray};
 use arrow::buffer::Buffer;
-use arrow::datatypes::DataType;
 use simdutf8::basic::from_utf8;
 
 use super::matrix::{Matrix, Row};
@@ -59,6 +58,11 @@ impl Encoder {
         assert!(column.is_of(self.text, self.rows), "the column is the chunk's");
         let mut side = Vec::new();
         column.change(&self.chunk, &self.odd, &mut side, |text, side| change(self.encoding, text, side));
+        if self.strings == StringType::Utf8 {
+            let (offsets, bytes, nulls) = column.into_plain(self.backend, [&self.chunk, &side]);
+            // SAFETY: as below, each text is UTF-8, and so are all of them one after the other.
+            return Arc::new(unsafe { StringArray::new_unchecked(offsets, bytes, nulls) });
+        }
         let mut buffers = vec![self.chunk.clone()];
         if !side.is_empty() {
             buffers.push(Buffer::from_vec(side));
@@ -68,26 +72,21 @@ impl Encoder {
         // text is UTF-8: a part, from between characters to between characters, of a line that is UTF-8; all others,
         // in the odd rows and where `fill` saw a cut, were checked, and written anew where they were not.
         let array = unsafe { StringViewArray::new_unchecked(views, buffers, nulls) };
-        self.laid_out(array.gc_if(self.strings), &DataType::Utf8)
+        array.gc_if(self.strings)
     }
 
     /// The array of a column of bytes.
     pub(crate) fn finish_binary(&self, column: TextColumn) -> ArrayRef {
         let ours = column.is_of(self.text, self.rows) || column.is_of(self.binary, self.rows);
         assert!(ours, "the column is the chunk's");
+        if self.strings == StringType::Utf8 {
+            let (offsets, bytes, nulls) = column.into_plain(self.backend, [&self.chunk, &[]]);
+            return Arc::new(BinaryArray::new(offsets, bytes, nulls));
+        }
         let (views, nulls) = column.into_parts(self.backend);
         // SAFETY: `fill` made every view to lie within the chunk, inline ones padded with zeros.
         let array = unsafe { BinaryViewArray::new_unchecked(views, vec![self.chunk.clone()], nulls) };
-        self.laid_out(array.gc_if(self.strings), &DataType::Binary)
-    }
-
-    fn laid_out(&self, array: ArrayRef, plain: &DataType) -> ArrayRef {
-        match self.strings {
-            StringType::View | StringType::Compact => array,
-            StringType::Utf8 => {
-                arrow::compute::cast(&array, plain).expect("a view casts to its plain layout")
-            }
-        }
+        array.gc_if(self.strings)
     }
 }
 

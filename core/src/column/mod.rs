@@ -3,6 +3,7 @@
 
 pub(crate) mod encode;
 pub(crate) mod matrix;
+mod plain;
 pub(crate) mod text;
 pub(crate) mod validity;
 

@@ -4,14 +4,14 @@
 //! number of the buffer and the place in it. Buffer 0 is the chunk; texts that had to be changed, because their bytes
 //! were not UTF-8, are in buffer 1 (see [`encode`](super::encode)).
 
-use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::matrix::{BEHIND, Edge, Matrix, Row};
-use super::validity;
+use super::{plain, validity};
 use crate::simd::Backend;
 
 /// The longest text that stands in its view.
-const INLINE: u32 = 12;
+pub(super) const INLINE: u32 = 12;
 
 /// A column while it is filled.
 #[derive(Debug, Default)]
@@ -294,6 +294,17 @@ impl TextColumn {
     /// Whether all texts point into a chunk and were cut accordingly, one for each of its rows.
     pub(super) fn is_of(&self, ground: Ground, rows: usize) -> bool {
         self.views.len() == rows && self.ground.is_none_or(|own| own == ground)
+    }
+
+    /// The texts themselves, copied, and the nulls.
+    pub(super) fn into_plain(
+        self,
+        backend: Backend,
+        buffers: [&[u8]; 2],
+    ) -> (OffsetBuffer<i32>, Buffer, Option<NullBuffer>) {
+        let nulls = validity::pack(backend, &self.valid);
+        let (offsets, bytes) = plain::copied(&self.views, &self.valid, buffers);
+        (offsets, bytes, nulls)
     }
 
     /// The views, each of which lies in the chunk, or in the buffer that [`TextColumn::change`] appended to, and the

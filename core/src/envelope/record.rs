@@ -25,6 +25,33 @@ pub struct LineId {
     pub offset: u64,
 }
 
+impl LineId {
+    /// Reads an id as it is written; `None` for any other text.
+    ///
+    /// ```
+    /// use nasalogs::envelope::LineId;
+    /// let id = LineId::parse("0123456789abcdef-42").unwrap();
+    /// assert_eq!((id.source.0, id.offset, id.to_string().as_str()), (0x0123_4567_89ab_cdef, 42, "0123456789abcdef-42"));
+    /// assert_eq!(LineId::parse("0123456789ABCDEF-42"), None);
+    /// assert_eq!(LineId::parse("0123456789abcdef-042"), None);
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (source, offset) = text.split_once('-')?;
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if source.len() != 16 || !source.bytes().all(is_hex) {
+            return None;
+        }
+        // One id, one text: no signs, no leading zeros.
+        let canonical = offset == "0" || offset.starts_with(|first| matches!(first, '1'..='9'));
+        if !canonical || !offset.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let source = SourceId(u64::from_str_radix(source, 16).ok()?);
+        Some(Self { source, offset: offset.parse().ok()? })
+    }
+}
+
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.source, self.offset)

@@ -1,5 +1,7 @@
 //! The formats that have a name.
 
+use std::sync::LazyLock;
+
 use super::{Field, FieldKind, LogFormat, Segment};
 use crate::schema::{self, Column};
 
@@ -27,7 +29,12 @@ impl LogFormat {
     /// The built-in format of a name.
     #[must_use]
     pub fn built_in(name: &str) -> Option<Self> {
-        let (name, pattern) = BUILT_IN.into_iter().find(|(known, _)| *known == name)?;
+        static FORMATS: LazyLock<[LogFormat; BUILT_IN.len()]> =
+            LazyLock::new(|| BUILT_IN.map(|(name, pattern)| LogFormat::compose(name, pattern)));
+        FORMATS.iter().find(|format| format.name() == name).cloned()
+    }
+
+    fn compose(name: &str, pattern: &str) -> Self {
         let field = |kind, columns: &[Column]| Segment::Field(Field::known(kind, columns));
         let text = |literal: &str| Segment::Literal(literal.as_bytes().to_vec());
         let mut segments = Vec::new();
@@ -62,7 +69,7 @@ impl LogFormat {
         if !headers.is_empty() {
             segments.push(text("\""));
         }
-        Some(Self::from_segments(name, pattern, segments).expect("the built-in formats are well formed"))
+        Self::from_segments(name, pattern, segments).expect("the built-in formats are well formed")
     }
 }
 

@@ -16,13 +16,15 @@ mod table;
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::parse::line::LineParser;
 use crate::schema::{self, Column, ColumnType};
 
 pub use detect::Detection;
 pub(crate) use detect::shown;
+pub(crate) use render::push_time;
 pub use table::{Directive, Family, directives};
 
 /// What a field of a line holds, and so how it is judged and which columns it gives.
@@ -104,6 +106,8 @@ struct Inner {
     name: String,
     pattern: String,
     segments: Vec<Segment>,
+    /// Made when the first line is read alone.
+    parser: OnceLock<Arc<LineParser>>,
 }
 
 impl LogFormat {
@@ -146,7 +150,7 @@ impl LogFormat {
             return Err(Error::new(ErrorKind::Format, format!("the format {pattern:?} names no field"))
                 .with_hint(Self::how_to_name()));
         }
-        Ok(Self(Arc::new(Inner { name, pattern, segments: joined })))
+        Ok(Self(Arc::new(Inner { name, pattern, segments: joined, parser: OnceLock::new() })))
     }
 
     /// A format from a string that somebody wrote: it has a built-in name if it is a built-in format.
@@ -162,6 +166,7 @@ impl LogFormat {
                 name: known.name().to_owned(),
                 pattern: pattern.to_owned(),
                 segments: format.segments().to_vec(),
+                parser: OnceLock::new(),
             })),
         })
     }
@@ -201,6 +206,11 @@ impl LogFormat {
     #[must_use]
     pub fn has_time(&self) -> bool {
         self.columns().any(|column| column.name == schema::TS.name)
+    }
+
+    /// The format, prepared for reading lines one by one.
+    pub(crate) fn line_parser(&self) -> &Arc<LineParser> {
+        self.0.parser.get_or_init(|| Arc::new(LineParser::new(self)))
     }
 
     pub(crate) fn how_to_name() -> String {

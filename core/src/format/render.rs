@@ -105,7 +105,7 @@ fn push_int(value: Option<i64>, width: usize, line: &mut Vec<u8>) {
 }
 
 /// A time in the offset it was logged in.
-fn push_time(kind: FieldKind, ms: Option<i64>, tz_offset: i64, line: &mut Vec<u8>) {
+pub(crate) fn push_time(kind: FieldKind, ms: Option<i64>, tz_offset: i64, line: &mut Vec<u8>) {
     let Some(ms) = ms else {
         line.push(b'-');
         return;

@@ -94,6 +94,18 @@ impl LineParser {
         Self { lead, steps, escapes }
     }
 
+    /// Whether the end of a line speaks for the format.
+    fn can_end(&self, line: &[u8]) -> bool {
+        let Some(last) = self.steps.last() else { return true };
+        match (last.end.is_empty(), last.kind) {
+            (false, _) => line.ends_with(&last.end),
+            (true, FieldKind::Bytes | FieldKind::Status | FieldKind::Integer | FieldKind::Millis) => {
+                line.last().is_some_and(|&byte| byte.is_ascii_digit() || byte == b'-')
+            }
+            (true, _) => true,
+        }
+    }
+
     /// How many fields a line has.
     pub(crate) fn fields(&self) -> usize {
         self.steps.len()
@@ -337,7 +349,11 @@ pub(crate) fn vhost_port(text: &[u8]) -> (&[u8], Option<i32>) {
 impl LogFormat {
     /// Whether a line (without its line end) is a row of this format.
     pub(crate) fn fits(&self, line: &[u8]) -> bool {
-        let parser = LineParser::new(self);
+        let parser = self.line_parser();
+        // Most lines that do not fit show it by their end.
+        if !parser.can_end(line) {
+            return false;
+        }
         parser.read(line, &mut vec![Span::default(); parser.fields()]).is_ok()
     }
 }

@@ -64,7 +64,7 @@ enum Origin {
 }
 
 /// What all workers share about a run: the compiled format and what is wanted of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Job {
     plan: Plan,
     shape: Shape,
@@ -115,6 +115,11 @@ impl Job {
 
     pub(crate) fn format(&self) -> &LogFormat {
         &self.plan.format
+    }
+
+    /// The same with another layout of strings.
+    pub(crate) fn with_strings(&self, strings: StringType) -> Self {
+        Self { schema: schema::with_strings(&self.schema, strings), strings, ..self.clone() }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{OpenOptions, go_on};
 use crate::chunk::{Chunk, Chunker};
 use crate::error::Result;
 use crate::format::{Detection, LogFormat};
+use crate::options::StringType;
 use crate::parse::Job;
 use crate::schema::arrow_schema;
 use crate::simd::Backend;
@@ -144,6 +145,21 @@ impl Feed {
 
     pub(super) fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+
+    /// Chooses another layout of strings for all that is still to be read.
+    pub(super) fn set_strings(&mut self, strings: StringType) {
+        let mut changed: Vec<(Arc<Job>, Arc<Job>)> = Vec::new();
+        for entry in &mut self.waiting {
+            entry.job = match changed.iter().find(|(old, _)| Arc::ptr_eq(old, &entry.job)) {
+                Some((_, new)) => Arc::clone(new),
+                None => {
+                    let new = Arc::new(entry.job.with_strings(strings));
+                    changed.push((Arc::clone(&entry.job), Arc::clone(&new)));
+                    new
+                }
+            };
+        }
     }
 
     /// How many inputs have been opened for reading.

@@ -20,7 +20,7 @@ use arrow::error::ArrowError;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::shown;
-use crate::options::ParseOptions;
+use crate::options::{ParseOptions, StringType};
 use crate::parse::Parsed;
 use crate::reject::Reject;
 
@@ -94,6 +94,23 @@ impl Reader {
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.feed.progress()
+    }
+
+    /// The same reader with another layout of strings: for whoever learns only after opening what its consumer takes,
+    /// as a program that hands batches on to another language does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] once a batch has been asked for.
+    pub fn with_strings(mut self, strings: StringType) -> Result<Self> {
+        if self.done || self.feed.inputs() > 0 {
+            return Err(Error::new(
+                ErrorKind::Options,
+                "the layout of strings was chosen after reading began",
+            ));
+        }
+        self.feed.set_strings(strings);
+        self.schema = crate::schema::with_strings(&self.schema, strings);
+        Ok(self)
     }
 
     /// The next batch; `None` at the end, and ever after an error.

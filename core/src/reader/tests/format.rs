@@ -180,3 +180,27 @@ fn a_long_first_line_hides_no_format() {
     assert_eq!(given.summary.format, Some(LogFormat::common()));
     assert_eq!((given.rows(), given.summary.rejected), (20, 1));
 }
+
+#[test]
+fn the_layout_of_strings_can_be_chosen_after_opening() {
+    let open = || {
+        let sources = vec![memory("a", COMBINED), memory("b", COMMON)];
+        ReaderBuilder::new().open_sources(sources).unwrap()
+    };
+    let read = |reader: Reader| {
+        let schema = arrow::array::RecordBatchReader::schema(&reader);
+        let batches: Vec<_> = reader.map(Result::unwrap).collect();
+        arrow::compute::concat_batches(&schema, &batches).unwrap()
+    };
+    let views = read(open());
+    let plain = read(open().with_strings(StringType::Utf8).unwrap());
+    assert_eq!((views.num_rows(), plain.num_rows()), (2, 2));
+    let expected = ParseOptions::new().with_strings(StringType::Utf8).schema(&LogFormat::combined()).unwrap();
+    for (index, column) in plain.columns().iter().enumerate() {
+        assert_eq!(column.data_type(), expected.field(index).data_type());
+        assert_eq!(&arrow::compute::cast(&views.columns()[index], column.data_type()).unwrap(), column);
+    }
+    let mut begun = open();
+    begun.next_batch().unwrap();
+    assert_eq!(begun.with_strings(StringType::Utf8).unwrap_err().kind(), ErrorKind::Options);
+}
