@@ -4,19 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 use nasalogs::{Error, Result};
 
-use super::Poll;
-use super::checkpoint::PassedOver;
+use super::attach::Fit;
 use super::disk::{FileKey, Stat, bytes_at};
 use super::follower::Follower;
-use super::identity::{Print, first_line, nonce};
-use super::newcomer::{Known, Newcomer, Waits};
+use super::identity::nonce;
+use super::newcomer::{Newcomer, Waits};
 use super::packed::Look;
-use super::rotation::{earlier_names, is_kin, is_rotated};
-use super::tail::{Fit, Tail, absolute, name_of};
+use super::rotation::earlier_names;
+use super::tail::{Tail, name_of};
 use super::watch::Found;
 
 /// Whose file it is.
@@ -31,7 +30,7 @@ enum Owner {
 
 /// Where the bytes of a source are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// In a file that has a name.
     Named,
     /// In a file that was deleted and is still open.
@@ -41,7 +40,7 @@ enum Place {
 }
 
 impl Tail {
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         match (self.is_closed(), self.key) {
             (false, _) if self.links == 0 => Place::Deleted,
             (false, _) => Place::Named,
@@ -50,17 +49,9 @@ impl Tail {
         }
     }
 
-    fn file_name(&self) -> &str {
+    pub(super) fn file_name(&self) -> &str {
         file_name(&self.path)
     }
-}
-
-/// What is to be done with a newcomer.
-enum Verdict {
-    Wait(Waits),
-    /// It is taken care of.
-    Settled,
-    New(Look),
 }
 
 impl Follower {
@@ -92,6 +83,27 @@ impl Follower {
                 self.over.insert(serial);
             }
         }
+    }
+
+    /// Whether nothing has happened since the last scan, as far as that shows without opening and comparing.
+    pub(super) fn is_as_before(&self, now: Instant) -> bool {
+        let is_same = |file: &File, then: (u64, SystemTime, u64)| {
+            Stat::of(file).is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
+        };
+        let is_found = |seen, wanted| seen && wanted;
+        !self.is_alarmed
+            && self.watches.iter().all(|watch| watch.is_as_before(now))
+            && self.tails.values().all(|tail| match tail.file() {
+                Some(file) if !is_found(tail.seen, tail.wanted) || tail.alias.is_some() => {
+                    is_same(file, tail.last_look())
+                }
+                _ => true,
+            })
+            && self.newcomers.iter().all(|newcomer| {
+                let stat = newcomer.stat;
+                is_found(newcomer.seen, newcomer.wanted)
+                    || is_same(&newcomer.file, (stat.size, stat.modified, stat.links))
+            })
     }
 
     /// The files that are there, each once.
@@ -289,14 +301,11 @@ impl Follower {
             Some(file) => Stat::of(&file).map(|stat| (file, stat)),
             None => open(&path),
         };
-        match opened {
-            Ok((file, stat)) => {
-                let mut newcomer = Newcomer::new(path, file, stat, now);
-                newcomer.wanted = wanted;
-                self.newcomers.push(newcomer);
-            }
-            // Found anew as soon as it can be opened.
-            Err(_) => {}
+        // What cannot be opened is found anew as soon as it can.
+        if let Ok((file, stat)) = opened {
+            let mut newcomer = Newcomer::new(path, file, stat, now);
+            newcomer.wanted = wanted;
+            self.newcomers.push(newcomer);
         }
     }
 
@@ -318,281 +327,6 @@ impl Follower {
             self.add(tail);
         }
     }
-
-    /// Finds out what newcomers are.
-    fn examine_all(&mut self, found: &[Found], now: Instant) {
-        for newcomer in &mut self.newcomers {
-            newcomer.is_rotated |= !newcomer.wanted || is_rotated_among(&newcomer.path, found);
-        }
-        if self.options.follow {
-            // Lines that were written first come first.
-            self.newcomers.sort_by_key(|newcomer| {
-                (!newcomer.is_rotated, newcomer.is_rotated.then_some(newcomer.stat.modified))
-            });
-        }
-        // Where a source is deleted, what was compressed from it is worth another look too.
-        let homeless = self.tails.iter().filter(|(_, tail)| tail.place() != Place::Named);
-        let epoch = (self.losses, homeless.map(|(serial, _)| serial + 1).sum());
-        let mut index = 0;
-        while index < self.newcomers.len() {
-            let mut newcomer = self.newcomers.remove(index);
-            match self.examine(&mut newcomer, epoch, now) {
-                Ok(Verdict::Wait(state)) => {
-                    newcomer.state = state;
-                    self.newcomers.insert(index, newcomer);
-                    index += 1;
-                }
-                Ok(Verdict::Settled) => {}
-                Ok(Verdict::New(look)) => self.take_in(newcomer, &look, now),
-                Err(error) => {
-                    self.report(&newcomer.path, error);
-                    if self.options.follow {
-                        newcomer.state = Waits::Compressor;
-                        self.newcomers.insert(index, newcomer);
-                        index += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    fn examine(&mut self, newcomer: &mut Newcomer, epoch: (u64, u64), now: Instant) -> Result<Verdict> {
-        let is_once = !self.options.follow;
-        let is_quiet = is_once || now.duration_since(newcomer.changed) >= self.options.grace;
-        let is_deleted = newcomer.stat.links == 0;
-        let moment = Some((epoch.0, epoch.1, is_quiet, newcomer.is_rotated));
-        if newcomer.state != Waits::Unseen && newcomer.looked == moment {
-            return Ok(Verdict::Wait(newcomer.state));
-        }
-        newcomer.looked = moment;
-        let name = name_of(&newcomer.path);
-        let look = Look::at(&newcomer.file, &name)?;
-        if look.head.is_empty() && !look.is_cut {
-            let is_nothing = is_once || (is_deleted && is_quiet);
-            return Ok(if is_nothing { Verdict::Settled } else { Verdict::Wait(Waits::FirstLine) });
-        }
-        if let Some(verdict) = self.recognise(newcomer, &look, is_quiet, now)? {
-            return Ok(verdict);
-        }
-        if look.is_cut && look.head.len() < super::identity::HEAD && !is_quiet {
-            return Ok(Verdict::Wait(Waits::Compressor));
-        }
-        let is_over = is_quiet && (is_deleted || newcomer.is_rotated);
-        let is_complete = first_line(&look.head).is_some() || look.packed || is_once || is_over;
-        if is_complete {
-            let is_copy = !is_quiet && self.newcomers.iter().any(|other| is_copy_of(newcomer, &look, other));
-            return Ok(if is_copy { Verdict::Wait(Waits::Unseen) } else { Verdict::New(look) });
-        }
-        newcomer.head = look.head;
-        Ok(Verdict::Wait(Waits::FirstLine))
-    }
-
-    /// Whether a newcomer holds the bytes of a source that is known.
-    fn recognise(
-        &mut self,
-        newcomer: &Newcomer,
-        look: &Look,
-        is_quiet: bool,
-        now: Instant,
-    ) -> Result<Option<Verdict>> {
-        let name = newcomer.file_name().to_owned();
-        let mut is_copy = false;
-        for tail in self.tails.values_mut().rev() {
-            let fit = if tail.is_dormant { Fit::No } else { tail.begins(&look.head) };
-            if fit == Fit::No {
-                continue;
-            }
-            let is_kin = is_kin(&name, tail.file_name());
-            match tail.place() {
-                Place::Named => is_copy |= is_rotated(&name, tail.file_name()),
-                Place::Deleted if is_kin => {
-                    if fit == Fit::Short {
-                        self.pass_over(newcomer, look);
-                        return Ok(Some(Verdict::Settled));
-                    }
-                    tail.alias = Some(newcomer.stat);
-                    tail.rename(&newcomer.path, now);
-                    tail.seen = true;
-                    self.is_changed = true;
-                    return Ok(Some(Verdict::Settled));
-                }
-                // Replaced in its place by one that begins with the same bytes.
-                Place::Deleted if newcomer.path == tail.path && fit == Fit::Full => {
-                    if tail.has_more() {
-                        return Ok(Some(Verdict::Wait(Waits::Unseen)));
-                    }
-                    if tail.attach(&newcomer.file, newcomer.stat, now)? == Fit::Full {
-                        tail.seen = true;
-                        self.is_changed = true;
-                        return Ok(Some(Verdict::Settled));
-                    }
-                }
-                Place::Deleted => {}
-                Place::Lost => {
-                    // What was compressed from a source that was read to its end has nothing more.
-                    let is_known = tail.done && look.packed;
-                    let fit = match fit {
-                        Fit::Full if !is_known => tail.attach(&newcomer.file, newcomer.stat, now)?,
-                        fit => fit,
-                    };
-                    match fit {
-                        Fit::Full => {}
-                        Fit::Unknown if !is_quiet => return Ok(Some(Verdict::Wait(Waits::Compressor))),
-                        // An older copy: what it has was read.
-                        Fit::Short if is_kin => {
-                            self.pass_over(newcomer, look);
-                            return Ok(Some(Verdict::Settled));
-                        }
-                        _ => continue,
-                    }
-                    if is_known {
-                        tail.key = Some(newcomer.stat.key);
-                        tail.note(&newcomer.stat);
-                        tail.packed = true;
-                    }
-                    tail.rename(&newcomer.path, now);
-                    (tail.superseded, tail.is_copy) = (true, is_kin);
-                    tail.seen = true;
-                    tail.wanted = newcomer.wanted;
-                    self.is_changed = true;
-                    return Ok(Some(Verdict::Settled));
-                }
-            }
-        }
-        if is_copy && !(newcomer.wanted && is_quiet) {
-            return Ok(Some(Verdict::Wait(Waits::Copy)));
-        }
-        let is_known = |known: &&mut Known| match known.state.whole {
-            true => look.is_whole && known.state.head.is_of(&look.head),
-            false => known.state.head.begins(&look.head),
-        };
-        if !earlier_names(&name).is_empty()
-            && let Some(known) = self.passed_over.iter_mut().find(is_known)
-        {
-            known.state.file = newcomer.stat.key;
-            known.looked = Some((newcomer.stat.size, newcomer.stat.modified));
-            known.seen = true;
-            self.is_changed = true;
-            return Ok(Some(Verdict::Settled));
-        }
-        Ok(None)
-    }
-
-    /// Remembers a file that is not to be read.
-    fn pass_over(&mut self, newcomer: &Newcomer, look: &Look) {
-        let head = Print::of(look.head.len() as u64, &look.head);
-        let state = PassedOver { file: newcomer.stat.key, head, whole: look.is_whole };
-        let looked = Some((newcomer.stat.size, newcomer.stat.modified));
-        self.passed_over.push(Known { state, looked, seen: true });
-        self.is_changed = true;
-    }
-
-    /// A source of its own, or a file to pass over.
-    fn take_in(&mut self, newcomer: Newcomer, look: &Look, now: Instant) {
-        if newcomer.before {
-            self.pass_over(&newcomer, look);
-            return;
-        }
-        // A deleted file whose only line has no end, and what was compressed from it.
-        let name = newcomer.file_name().to_owned();
-        self.newcomers.retain(|other| {
-            other.stat.links > 0
-                || other.head.is_empty()
-                || !look.head.starts_with(&other.head)
-                || !is_kin(&name, other.file_name())
-        });
-        let mut tail = Tail::new(nonce(), &look.head, &newcomer.path, now);
-        match tail.attach(&newcomer.file, newcomer.stat, now) {
-            Ok(Fit::Full) => {
-                tail.is_parked = !self.may_open();
-                if tail.is_parked {
-                    tail.close();
-                }
-                (tail.wanted, tail.seen, tail.superseded) =
-                    (newcomer.wanted, newcomer.seen, !newcomer.wanted);
-                self.reported.remove(&newcomer.path);
-                self.add(tail);
-            }
-            // It has just changed.
-            // It has just changed: another look finds out.
-            Ok(_) => self.is_alarmed = true,
-            Err(error) => self.report(&newcomer.path, error),
-        }
-    }
-
-    /// Ends what has ended.
-    fn settle(&mut self, found: &[Found], now: Instant) {
-        let serials: Vec<u64> = self.tails.keys().copied().collect();
-        for serial in serials {
-            let Some(tail) = self.tails.get(&serial) else { continue };
-            if tail.is_dormant {
-                continue;
-            }
-            let quiet = now.duration_since(tail.changed);
-            match tail.place() {
-                Place::Lost if tail.done => {
-                    let is_safe = !self.has_checkpoint() || tail.is_acknowledged();
-                    if is_safe && !tail.queued && !self.is_awaited(tail, now) {
-                        self.ids.remove(&tail.id);
-                        self.tails.remove(&serial);
-                        self.is_changed = true;
-                    }
-                }
-                Place::Lost if !self.is_awaited(tail, now) => self.give_up(serial),
-                Place::Lost => {}
-                Place::Named | Place::Deleted => self.settle_open(serial, quiet, found),
-            }
-        }
-        self.passed_over.retain(|known| known.seen);
-        self.newcomers.retain(|newcomer| {
-            newcomer.seen || newcomer.stat.links == 0 || !matches!(newcomer.state, Waits::Copy)
-        });
-    }
-
-    /// Whether a file is being written in which a source may be found again.
-    fn is_awaited(&self, tail: &Tail, now: Instant) -> bool {
-        // A file system that is not there comes back.
-        let is_away = absolute(&tail.path).parent().is_some_and(|parent| !parent.exists());
-        is_away && self.options.follow
-            || self.newcomers.iter().any(|newcomer| {
-                newcomer.state == Waits::Compressor
-                    && now.duration_since(newcomer.changed) < self.options.grace
-                    && is_kin(newcomer.file_name(), tail.file_name())
-            })
-    }
-
-    fn settle_open(&mut self, serial: u64, quiet: Duration, found: &[Found]) {
-        let is_once = !self.options.follow;
-        let (grace, linger) = (self.options.grace, self.options.linger);
-        let Some(tail) = self.tails.get_mut(&serial) else { return };
-        if tail.stalled.is_some() {
-            if is_once || quiet >= grace {
-                let error = tail.stalled.take();
-                let path = tail.path.clone();
-                self.events.extend(error.map(Poll::Trouble));
-                self.reported.insert(path);
-                self.give_up(serial);
-            }
-            return;
-        }
-        if tail.is_closed() || tail.has_more() || tail.queued {
-            return;
-        }
-        let is_superseded = tail.superseded
-            || tail.links == 0
-            || !tail.seen
-            || (quiet >= grace && is_rotated_among(&tail.path, found));
-        let is_ended = tail.packed || tail.is_copy || is_once || (is_superseded && quiet >= grace);
-        if !is_ended {
-            return;
-        }
-        let rest = tail.finish();
-        self.events.extend(rest.map(Poll::Lines));
-        if tail.packed || tail.is_copy || (tail.links == 0 && quiet >= grace) || quiet >= linger {
-            tail.end();
-            self.is_changed = true;
-        }
-    }
 }
 
 /// The last part of a path, where it is text.
@@ -600,20 +334,8 @@ pub(super) fn file_name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or("")
 }
 
-/// Whether a newcomer begins like another one, and is called as a rotated form of it.
-fn is_copy_of(newcomer: &Newcomer, look: &Look, other: &Newcomer) -> bool {
-    let is_related = if other.stat.links == 0 { is_kin } else { is_rotated };
-    is_related(newcomer.file_name(), other.file_name())
-        && Look::at(&other.file, &name_of(&other.path)).is_ok_and(|other| {
-            let shorter = look.head.len().min(other.head.len());
-            let is_same_line = |line| first_line(&other.head) == Some(line);
-            look.head[..shorter] == other.head[..shorter]
-                && first_line(&look.head).map_or(shorter == look.head.len(), is_same_line)
-        })
-}
-
 /// Whether a file is called as a rotated form of another that is there.
-fn is_rotated_among(path: &Path, found: &[Found]) -> bool {
+pub(super) fn is_rotated_among(path: &Path, found: &[Found]) -> bool {
     let names = earlier_names(file_name(path));
     !names.is_empty() && {
         let paths: Vec<PathBuf> = names.iter().map(|name| path.with_file_name(name)).collect();

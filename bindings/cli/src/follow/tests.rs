@@ -2,6 +2,7 @@
 
 mod restart;
 mod schedule;
+mod storm;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -561,4 +562,35 @@ fn copies_are_sources_of_their_own() {
     stage.start();
     stage.expect(&["same\n", "same\n"]);
     assert_ne!(stage.order[0], stage.order[1]);
+}
+
+#[test]
+fn nothing_to_do_is_found_out_cheaply() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::started(&dir, &["a.log"]);
+    stage.append("a.log", "one\n");
+    stage.expect(&["one\n"]);
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let age = |path: &Path| File::open(path).unwrap().set_modified(long_ago).unwrap();
+    let is_as_before = |stage: &Stage| stage.follower.as_ref().unwrap().is_as_before(stage.now);
+    assert!(!is_as_before(&stage));
+    age(&stage.path("a.log"));
+    age(dir.path());
+    stage.drain();
+    assert!(is_as_before(&stage));
+    stage.append("a.log", "two\n");
+    assert!(!is_as_before(&stage));
+    age(&stage.path("a.log"));
+    assert!(!is_as_before(&stage));
+    stage.expect(&["one\ntwo\n"]);
+    stage.rename("a.log", "a.log.1");
+    assert!(!is_as_before(&stage));
+    stage.drain();
+    age(dir.path());
+    stage.drain();
+    assert!(is_as_before(&stage));
+    // What is no more under its name is asked for by its open file.
+    stage.append("a.log.1", "three\n");
+    assert!(!is_as_before(&stage));
+    stage.expect(&["one\ntwo\nthree\n"]);
 }

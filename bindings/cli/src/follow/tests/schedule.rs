@@ -140,7 +140,7 @@ impl Model {
         for _ in 0..lines {
             self.number += 1;
             // Long ones too, so that more than the first 4 KiB are looked at.
-            let filling = "x".repeat(if self.number % 13 == 0 { 3000 } else { self.number % 7 });
+            let filling = "x".repeat(if self.number.is_multiple_of(13) { 3000 } else { self.number % 7 });
             text.push_str(&format!("{:06} {filling}\n", self.number));
         }
         if half {
@@ -186,7 +186,8 @@ impl Model {
                     self.shift();
                     fs::copy(self.stage.path(LOG), self.stage.path("a.log.1")).unwrap();
                     self.number += 1;
-                    self.files.insert("a.log.1".to_owned(), Held { copy: Some(self.number), ..self.files[LOG] });
+                    self.files
+                        .insert("a.log.1".to_owned(), Held { copy: Some(self.number), ..self.files[LOG] });
                 }
                 match between {
                     Between::Nothing => {}
@@ -254,8 +255,10 @@ impl Model {
     /// What the follower knows of sources that are no more where they were written, the model does not know.
     fn forget_originals(&mut self) {
         for written in 0..self.written.len() {
-            self.written[written].original &=
-                self.files.values().any(|held| held.written == written && held.copy.is_none() && !held.packed);
+            self.written[written].original &= self
+                .files
+                .values()
+                .any(|held| held.written == written && held.copy.is_none() && !held.packed);
         }
     }
 
