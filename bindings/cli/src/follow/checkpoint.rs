@@ -207,6 +207,8 @@ pub(super) struct SourceState {
 pub(super) struct PassedOver {
     pub(super) file: FileKey,
     pub(super) head: Print,
+    /// Whether there is nothing behind the head.
+    pub(super) whole: bool,
 }
 
 /// A path in JSON: text, or numbers where it is none.
@@ -328,7 +330,11 @@ mod tests {
                 head: Print::of(3, b"abc"),
                 mark: Print::of(5, b"de"),
             }],
-            passed_over: vec![PassedOver { file: FileKey { device: 1, inode: 3 }, head: Print::of(1, b"x") }],
+            passed_over: vec![PassedOver {
+                file: FileKey { device: 1, inode: 3 },
+                head: Print::of(1, b"x"),
+                whole: true,
+            }],
             ..State::default()
         }
     }

@@ -18,9 +18,11 @@ use super::watch::Watch;
 use super::{Checkpoint, Gap, Options, Poll};
 
 /// How often files are looked at.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(75);
 /// How seldom, at worst.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long it may seem that nothing has happened: what depends on time is looked after then.
+const FULL_SCAN_EVERY: Duration = Duration::from_secs(1);
 /// What is waited for in any case, so that a file that changes all the time does not take all the time.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// What part of the time may go into looking.
@@ -53,6 +55,7 @@ pub struct Follower {
     /// Whether something was read that is not what it was: to be looked at before anything else.
     pub(super) is_alarmed: bool,
     next_scan: Option<Instant>,
+    last_scan: Option<Instant>,
     pause: Duration,
     /// Whether the checkpoint is older than what is known.
     pub(super) is_changed: bool,
@@ -91,6 +94,7 @@ impl Follower {
             losses: 0,
             is_alarmed: false,
             next_scan: None,
+            last_scan: None,
             pause: PAUSE,
             is_changed: false,
             reported: HashSet::new(),
@@ -152,7 +156,7 @@ impl Follower {
         let end = Instant::now() + longest;
         loop {
             let now = Instant::now();
-            match self.poll(now)? {
+            match self.step(now, !self.options.follow)? {
                 Poll::Idle if now < end => {
                     let due = self.next_scan.filter(|_| !self.is_alarmed).unwrap_or(now);
                     self.wait(
@@ -176,6 +180,11 @@ impl Follower {
     /// # Errors
     /// As [`Follower::next`].
     pub fn poll(&mut self, now: Instant) -> Result<Poll> {
+        self.step(now, true)
+    }
+
+    /// `eager`: where nothing is ready, files are looked at although it is not time yet.
+    fn step(&mut self, now: Instant, eager: bool) -> Result<Poll> {
         let mut scanned = false;
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -191,9 +200,14 @@ impl Follower {
                 return Ok(event);
             }
             let is_due = self.next_scan.is_none_or(|due| due <= now);
-            if !scanned && (self.ready.is_empty() || is_due || self.is_alarmed) {
+            if !scanned && ((eager && self.ready.is_empty()) || is_due || self.is_alarmed) {
                 if self.wants_scan() {
+                    let is_first = self.watches.iter().any(|watch| watch.is_first);
                     self.look_around(now);
+                    if is_first {
+                        // From here on, what is rotated was not rotated before.
+                        self.save()?;
+                    }
                 }
                 scanned = true;
                 continue;
@@ -230,7 +244,11 @@ impl Follower {
 
     fn look_around(&mut self, now: Instant) {
         let begun = Instant::now();
-        self.scan(now);
+        let is_full = self.last_scan.is_none_or(|last| now.duration_since(last) >= FULL_SCAN_EVERY);
+        if is_full || !self.is_as_before(now) {
+            self.scan(now);
+            self.last_scan = Some(now);
+        }
         self.pause = (begun.elapsed() * SHARE).clamp(PAUSE, LONGEST_PAUSE);
         self.next_scan = Some(now + self.pause);
     }

@@ -24,6 +24,7 @@
 //!
 //! What cannot be had any more is a [`Gap`].
 
+mod attach;
 mod checkpoint;
 mod cutter;
 mod disk;
@@ -32,8 +33,10 @@ mod identity;
 mod newcomer;
 mod packed;
 mod pipe;
+mod recognise;
 mod rotation;
 mod scan;
+mod settle;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub(super) struct Newcomer {
     pub(super) wanted: bool,
     /// Rotated before anybody followed.
     pub(super) before: bool,
+    /// Whether it is where rotated files are.
+    pub(super) is_rotated: bool,
     pub(super) seen: bool,
     /// Since when it is as it is.
     pub(super) changed: Instant,
@@ -22,7 +24,7 @@ pub(super) struct Newcomer {
     pub(super) head: Vec<u8>,
     pub(super) state: Waits,
     /// What was known when it was looked at: see [`super::scan`].
-    pub(super) looked: Option<(u64, u64, bool)>,
+    pub(super) looked: Option<(u64, u64, bool, bool)>,
 }
 
 /// Why a newcomer was not taken in.
@@ -46,6 +48,7 @@ impl Newcomer {
             stat,
             wanted: true,
             before: false,
+            is_rotated: false,
             seen: true,
             changed: now,
             head: Vec::new(),
@@ -59,6 +62,9 @@ impl Newcomer {
         if (stat.size, stat.modified) != (self.stat.size, self.stat.modified) {
             self.changed = now;
             self.state = Waits::Unseen;
+        }
+        if stat.links < self.stat.links {
+            self.changed = now;
         }
         self.stat = stat;
     }

@@ -26,6 +26,13 @@ pub(super) fn is_rotated(name: &str, earlier: &str) -> bool {
     name != earlier && name.len() > earlier.len() && earlier_names(name).iter().any(|name| name == earlier)
 }
 
+/// Whether `name` is what `other` may be called after one rotation or several: it is a rotated form of that, or of what
+/// that is a rotated form of.
+pub(super) fn is_kin(name: &str, other: &str) -> bool {
+    let (names, others) = (earlier_names(name), earlier_names(other));
+    names.iter().any(|name| name == other || others.contains(name))
+}
+
 /// What stands before a mark at the end, for every reading of it.
 fn unmarked(name: &str) -> impl Iterator<Item = &str> {
     name.char_indices()
@@ -76,7 +83,12 @@ mod tests {
         ] {
             assert!(!is_rotated(name, "access.log"), "{name}");
         }
-        assert!(!is_rotated("access.log", "access.log.1"));
+        assert!(!is_rotated("access.log", "access.log.1") && !is_kin("access.log", "access.log.1"));
+        for name in ["access.log.2", "access.log.2.gz", "access.log.1.gz", "access-20240131.log"] {
+            assert!(is_kin(name, "access.log") && is_kin(name, "access.log.1"), "{name}");
+        }
+        assert!(is_kin("access.log.1", "access.log.1") && !is_kin("access.log", "access.log"));
+        assert!(!is_kin("error.log.2", "access.log.1"));
         assert!(is_rotated("größe.log.1", "größe.log"));
     }
 }

@@ -4,19 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime};
 
 use nasalogs::{Error, Result};
 
-use super::Poll;
-use super::checkpoint::PassedOver;
+use super::attach::Fit;
 use super::disk::{FileKey, Stat, bytes_at};
 use super::follower::Follower;
-use super::identity::{Print, first_line, nonce};
-use super::newcomer::{Known, Newcomer, Waits};
+use super::identity::nonce;
+use super::newcomer::{Newcomer, Waits};
 use super::packed::Look;
-use super::rotation::{earlier_names, is_rotated};
-use super::tail::{Fit, Tail, absolute, name_of};
+use super::rotation::earlier_names;
+use super::tail::{Tail, name_of};
 use super::watch::Found;
 
 /// Whose file it is.
@@ -31,7 +30,7 @@ enum Owner {
 
 /// Where the bytes of a source are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// In a file that has a name.
     Named,
     /// In a file that was deleted and is still open.
@@ -41,7 +40,7 @@ enum Place {
 }
 
 impl Tail {
-    fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Place {
         match (self.is_closed(), self.key) {
             (false, _) if self.links == 0 => Place::Deleted,
             (false, _) => Place::Named,
@@ -50,17 +49,9 @@ impl Tail {
         }
     }
 
-    fn file_name(&self) -> &str {
-        self.path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+    pub(super) fn file_name(&self) -> &str {
+        file_name(&self.path)
     }
-}
-
-/// What is to be done with a newcomer.
-enum Verdict {
-    Wait(Waits),
-    /// It is taken care of.
-    Settled,
-    New(Look),
 }
 
 impl Follower {
@@ -75,7 +66,7 @@ impl Follower {
             found = self.find(true, now);
             self.observe(&found, now);
         }
-        self.examine_all(now);
+        self.examine_all(&found, now);
         self.settle(&found, now);
         for watch in &mut self.watches {
             self.is_changed |= std::mem::take(&mut watch.is_first);
@@ -92,6 +83,27 @@ impl Follower {
                 self.over.insert(serial);
             }
         }
+    }
+
+    /// Whether nothing has happened since the last scan, as far as that shows without opening and comparing.
+    pub(super) fn is_as_before(&self, now: Instant) -> bool {
+        let is_same = |file: &File, then: (u64, SystemTime, u64)| {
+            Stat::of(file).is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
+        };
+        let is_found = |seen, wanted| seen && wanted;
+        !self.is_alarmed
+            && self.watches.iter().all(|watch| watch.is_as_before(now))
+            && self.tails.values().all(|tail| match tail.file() {
+                Some(file) if !is_found(tail.seen, tail.wanted) || tail.alias.is_some() => {
+                    is_same(file, tail.last_look())
+                }
+                _ => true,
+            })
+            && self.newcomers.iter().all(|newcomer| {
+                let stat = newcomer.stat;
+                is_found(newcomer.seen, newcomer.wanted)
+                    || is_same(&newcomer.file, (stat.size, stat.modified, stat.links))
+            })
     }
 
     /// The files that are there, each once.
@@ -115,16 +127,7 @@ impl Follower {
                 && (found.wanted || !wanted.contains(&found.stat.key))
                 && keys.insert(found.stat.key)
         });
-        if self.options.follow {
-            // Lines that were written first come first.
-            let paths: HashSet<PathBuf> = all.iter().map(|found| found.path.clone()).collect();
-            all.sort_by_cached_key(|found| {
-                let is_rotated = is_rotated_among(&found.path, |path| paths.contains(path));
-                (!is_rotated, is_rotated.then_some(found.stat.modified))
-            });
-        } else {
-            all.sort_by_key(|found| found.wanted);
-        }
+        all.sort_by_key(|found| found.wanted);
         all
     }
 
@@ -154,15 +157,11 @@ impl Follower {
         for found in found {
             match owners.get(&found.stat.key) {
                 Some(&Owner::Tail(serial)) => self.observe_tail(serial, found, now),
-                Some(&Owner::Alias(serial)) => {
-                    if let Some(tail) = self.tails.get_mut(&serial) {
-                        tail.seen = true;
-                        tail.rename(&found.path, now);
-                    }
-                }
+                Some(&Owner::Alias(serial)) => self.observe_alias(serial, found, now),
                 Some(&Owner::Newcomer(index)) => {
                     let newcomer = &mut self.newcomers[index];
                     newcomer.seen = true;
+                    newcomer.is_rotated |= newcomer.path != found.path;
                     newcomer.path.clone_from(&found.path);
                     newcomer.wanted = found.wanted;
                     if found.wanted {
@@ -171,8 +170,10 @@ impl Follower {
                 }
                 Some(&Owner::PassedOver(index)) => {
                     let known = &mut self.passed_over[index];
-                    known.seen = !found.wanted
-                        && known.looked.is_none_or(|looked| looked == (found.stat.size, found.stat.modified));
+                    let is_rotated = !earlier_names(file_name(&found.path)).is_empty();
+                    let as_before = Some((found.stat.size, found.stat.modified));
+                    let is_as_before = known.looked == as_before && !found.stat.is_recent();
+                    known.seen = is_rotated && (known.looked.is_none() || is_as_before);
                     // Looked at once in a run: the number may be another file's by now.
                     if !known.seen || known.looked.is_none() {
                         self.meet(found, now);
@@ -184,6 +185,10 @@ impl Follower {
         let serials: Vec<u64> = self.tails.keys().copied().collect();
         for serial in serials {
             self.observe_open(serial, now);
+        }
+        for tail in self.tails.values_mut().filter(|tail| !tail.seen) {
+            // Its number may be given to another file.
+            (tail.alias, tail.is_proven) = (None, tail.is_proven && !tail.is_closed());
         }
         self.observe_newcomers(now);
     }
@@ -219,10 +224,11 @@ impl Follower {
             } else {
                 Ok(true)
             }
-        } else if tail.is_proven && is_as_before && (tail.done || tail.is_parked) {
+        } else if tail.is_proven && is_as_before && tail.is_parked {
             Ok(true)
-        } else if tail.done && !tail.is_proven && tail.size == found.stat.size {
-            prove(tail)
+        } else if tail.done && tail.size == found.stat.size {
+            let is_proven = tail.is_proven && is_as_before && !found.stat.is_recent();
+            if is_proven { Ok(true) } else { prove(tail) }
         } else {
             reopen(tail, now)
         };
@@ -232,6 +238,28 @@ impl Follower {
             }
             Ok(false) => self.lose(serial, found.wanted, now),
             Err(error) => self.report(&found.path, error),
+        }
+    }
+
+    /// A file that is known to hold what a source holds, which is read from elsewhere.
+    fn observe_alias(&mut self, serial: u64, found: &Found, now: Instant) {
+        let Some(tail) = self.tails.get_mut(&serial) else { return };
+        let is_as_before = tail.alias == Some(found.stat) && !found.stat.is_recent();
+        let holds = |tail: &Tail| {
+            let (file, stat) = open(&found.path).ok()?;
+            let look = Look::at(&file, &name_of(&found.path)).ok()?;
+            (stat.key == found.stat.key && tail.begins(&look.head) != Fit::No).then_some(stat)
+        };
+        match is_as_before.then_some(found.stat).or_else(|| holds(tail)) {
+            Some(stat) => {
+                tail.alias = Some(stat);
+                tail.seen = true;
+                tail.rename(&found.path, now);
+            }
+            None => {
+                tail.alias = None;
+                self.meet(found, now);
+            }
         }
     }
 
@@ -273,14 +301,11 @@ impl Follower {
             Some(file) => Stat::of(&file).map(|stat| (file, stat)),
             None => open(&path),
         };
-        match opened {
-            Ok((file, stat)) => {
-                let mut newcomer = Newcomer::new(path, file, stat, now);
-                newcomer.wanted = wanted;
-                self.newcomers.push(newcomer);
-            }
-            // Found anew as soon as it can be opened.
-            Err(_) => {}
+        // What cannot be opened is found anew as soon as it can.
+        if let Ok((file, stat)) = opened {
+            let mut newcomer = Newcomer::new(path, file, stat, now);
+            newcomer.wanted = wanted;
+            self.newcomers.push(newcomer);
         }
     }
 
@@ -302,261 +327,20 @@ impl Follower {
             self.add(tail);
         }
     }
-
-    /// Finds out what newcomers are.
-    fn examine_all(&mut self, now: Instant) {
-        // Where a source is deleted, what was compressed from it is worth another look too.
-        let homeless = self.tails.iter().filter(|(_, tail)| tail.place() != Place::Named);
-        let epoch = (self.losses, homeless.map(|(serial, _)| serial + 1).sum());
-        let mut index = 0;
-        while index < self.newcomers.len() {
-            let mut newcomer = self.newcomers.remove(index);
-            match self.examine(&mut newcomer, epoch, now) {
-                Ok(Verdict::Wait(state)) => {
-                    newcomer.state = state;
-                    self.newcomers.insert(index, newcomer);
-                    index += 1;
-                }
-                Ok(Verdict::Settled) => {}
-                Ok(Verdict::New(look)) => self.take_in(newcomer, &look, now),
-                Err(error) => {
-                    self.report(&newcomer.path, error);
-                    if self.options.follow {
-                        newcomer.state = Waits::Compressor;
-                        self.newcomers.insert(index, newcomer);
-                        index += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    fn examine(&mut self, newcomer: &mut Newcomer, epoch: (u64, u64), now: Instant) -> Result<Verdict> {
-        let is_once = !self.options.follow;
-        let is_quiet = is_once || now.duration_since(newcomer.changed) >= self.options.grace;
-        let is_deleted = newcomer.stat.links == 0;
-        let moment = Some((epoch.0, epoch.1, is_quiet));
-        if newcomer.state != Waits::Unseen && newcomer.looked == moment {
-            return Ok(Verdict::Wait(newcomer.state));
-        }
-        newcomer.looked = moment;
-        let name = name_of(&newcomer.path);
-        let look = Look::at(&newcomer.file, &name)?;
-        if look.head.is_empty() && !look.is_cut {
-            let is_nothing = is_once || is_deleted;
-            return Ok(if is_nothing { Verdict::Settled } else { Verdict::Wait(Waits::FirstLine) });
-        }
-        if let Some(verdict) = self.recognise(newcomer, &look, is_quiet, now)? {
-            return Ok(verdict);
-        }
-        if look.is_cut && look.head.len() < super::identity::HEAD && !is_quiet {
-            return Ok(Verdict::Wait(Waits::Compressor));
-        }
-        let is_complete =
-            first_line(&look.head).is_some() || look.packed || is_once || (is_deleted && is_quiet);
-        if is_complete {
-            return Ok(Verdict::New(look));
-        }
-        newcomer.head = look.head;
-        Ok(Verdict::Wait(Waits::FirstLine))
-    }
-
-    /// Whether a newcomer holds the bytes of a source that is known.
-    fn recognise(
-        &mut self,
-        newcomer: &Newcomer,
-        look: &Look,
-        is_quiet: bool,
-        now: Instant,
-    ) -> Result<Option<Verdict>> {
-        let name = newcomer.file_name().to_owned();
-        let mut is_copy = false;
-        for tail in self.tails.values_mut().rev() {
-            let fit = if tail.is_dormant { Fit::No } else { tail.begins(&look.head) };
-            if fit == Fit::No {
-                continue;
-            }
-            let is_rotated = is_rotated(&name, tail.file_name());
-            match tail.place() {
-                Place::Named => is_copy |= is_rotated,
-                Place::Deleted if is_rotated => {
-                    tail.alias = Some(newcomer.stat);
-                    tail.rename(&newcomer.path, now);
-                    tail.seen = true;
-                    self.is_changed = true;
-                    return Ok(Some(Verdict::Settled));
-                }
-                // Replaced in its place by one that begins with the same bytes.
-                Place::Deleted if newcomer.path == tail.path && fit == Fit::Full => {
-                    if tail.has_more() {
-                        return Ok(Some(Verdict::Wait(Waits::Unseen)));
-                    }
-                    if tail.attach(&newcomer.file, newcomer.stat, now)? == Fit::Full {
-                        tail.seen = true;
-                        self.is_changed = true;
-                        return Ok(Some(Verdict::Settled));
-                    }
-                }
-                Place::Deleted => {}
-                Place::Lost => {
-                    // What was compressed from a source that was read to its end has nothing more.
-                    let is_known = tail.done && look.packed;
-                    let fit = match fit {
-                        Fit::Full if !is_known => tail.attach(&newcomer.file, newcomer.stat, now)?,
-                        fit => fit,
-                    };
-                    match fit {
-                        Fit::Full => {}
-                        Fit::Unknown if !is_quiet => return Ok(Some(Verdict::Wait(Waits::Compressor))),
-                        // An older copy: what it has was read.
-                        Fit::Short if is_rotated => {
-                            tail.alias = Some(newcomer.stat);
-                        }
-                        _ => continue,
-                    }
-                    if is_known {
-                        tail.key = Some(newcomer.stat.key);
-                        tail.note(&newcomer.stat);
-                        tail.packed = true;
-                    }
-                    tail.rename(&newcomer.path, now);
-                    (tail.superseded, tail.is_copy) = (true, is_rotated);
-                    tail.seen = true;
-                    tail.wanted = newcomer.wanted;
-                    self.is_changed = true;
-                    return Ok(Some(Verdict::Settled));
-                }
-            }
-        }
-        if is_copy && !(newcomer.wanted && is_quiet) {
-            return Ok(Some(Verdict::Wait(Waits::Copy)));
-        }
-        if !newcomer.wanted
-            && let Some(known) = self.passed_over.iter_mut().find(|known| known.state.head.begins(&look.head))
-        {
-            known.state.file = newcomer.stat.key;
-            known.looked = Some((newcomer.stat.size, newcomer.stat.modified));
-            known.seen = true;
-            self.is_changed = true;
-            return Ok(Some(Verdict::Settled));
-        }
-        Ok(None)
-    }
-
-    /// A source of its own, or a file to pass over.
-    fn take_in(&mut self, newcomer: Newcomer, look: &Look, now: Instant) {
-        if newcomer.before {
-            let state =
-                PassedOver { file: newcomer.stat.key, head: Print::of(look.head.len() as u64, &look.head) };
-            let looked = Some((newcomer.stat.size, newcomer.stat.modified));
-            self.passed_over.push(Known { state, looked, seen: true });
-            self.is_changed = true;
-            return;
-        }
-        // A deleted file whose only line has no end, and what was compressed from it.
-        let name = newcomer.file_name().to_owned();
-        self.newcomers.retain(|other| {
-            other.stat.links > 0
-                || other.head.is_empty()
-                || !look.head.starts_with(&other.head)
-                || !is_rotated(&name, other.file_name())
-        });
-        let mut tail = Tail::new(nonce(), &look.head, &newcomer.path, now);
-        match tail.attach(&newcomer.file, newcomer.stat, now) {
-            Ok(_) => {
-                tail.is_parked = !self.may_open();
-                if tail.is_parked {
-                    tail.close();
-                }
-                (tail.wanted, tail.seen, tail.superseded) =
-                    (newcomer.wanted, newcomer.seen, !newcomer.wanted);
-                self.reported.remove(&newcomer.path);
-                self.add(tail);
-            }
-            Err(error) => self.report(&newcomer.path, error),
-        }
-    }
-
-    /// Ends what has ended.
-    fn settle(&mut self, found: &[Found], now: Instant) {
-        let paths: HashSet<&Path> = found.iter().map(|found| found.path.as_path()).collect();
-        let serials: Vec<u64> = self.tails.keys().copied().collect();
-        for serial in serials {
-            let Some(tail) = self.tails.get(&serial) else { continue };
-            if tail.is_dormant {
-                continue;
-            }
-            let quiet = now.duration_since(tail.changed);
-            match tail.place() {
-                Place::Lost if tail.done => {
-                    let is_safe = !self.has_checkpoint() || tail.is_acknowledged();
-                    if is_safe && !tail.queued && !self.is_awaited(tail, now) {
-                        self.ids.remove(&tail.id);
-                        self.tails.remove(&serial);
-                        self.is_changed = true;
-                    }
-                }
-                Place::Lost if !self.is_awaited(tail, now) => self.give_up(serial),
-                Place::Lost => {}
-                Place::Named | Place::Deleted => self.settle_open(serial, quiet, &paths),
-            }
-        }
-        self.passed_over.retain(|known| known.seen);
-        self.newcomers.retain(|newcomer| {
-            newcomer.seen || newcomer.stat.links == 0 || !matches!(newcomer.state, Waits::Copy)
-        });
-    }
-
-    /// Whether a file is being written in which a source may be found again.
-    fn is_awaited(&self, tail: &Tail, now: Instant) -> bool {
-        // A file system that is not there comes back.
-        let is_away = absolute(&tail.path).parent().is_some_and(|parent| !parent.exists());
-        is_away && self.options.follow
-            || self.newcomers.iter().any(|newcomer| {
-                newcomer.state == Waits::Compressor
-                    && now.duration_since(newcomer.changed) < self.options.grace
-                    && is_rotated(newcomer.file_name(), tail.file_name())
-            })
-    }
-
-    fn settle_open(&mut self, serial: u64, quiet: Duration, paths: &HashSet<&Path>) {
-        let is_once = !self.options.follow;
-        let (grace, linger) = (self.options.grace, self.options.linger);
-        let Some(tail) = self.tails.get_mut(&serial) else { return };
-        if tail.stalled.is_some() {
-            if is_once || quiet >= grace {
-                let error = tail.stalled.take();
-                let path = tail.path.clone();
-                self.events.extend(error.map(Poll::Trouble));
-                self.reported.insert(path);
-                self.give_up(serial);
-            }
-            return;
-        }
-        if tail.is_closed() || tail.has_more() || tail.queued {
-            return;
-        }
-        let is_superseded = tail.superseded
-            || tail.links == 0
-            || !tail.seen
-            || is_rotated_among(&tail.path, |path| paths.contains(path));
-        let is_ended = tail.packed || tail.is_copy || is_once || (is_superseded && quiet >= grace);
-        if !is_ended {
-            return;
-        }
-        let rest = tail.finish();
-        self.events.extend(rest.map(Poll::Lines));
-        if tail.packed || tail.is_copy || (tail.links == 0 && quiet >= grace) || quiet >= linger {
-            tail.end();
-            self.is_changed = true;
-        }
-    }
 }
 
-/// Whether a file is called as a rotated form of another.
-fn is_rotated_among(path: &Path, is_there: impl Fn(&Path) -> bool) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    earlier_names(name).iter().any(|name| is_there(&path.with_file_name(name)))
+/// The last part of a path, where it is text.
+pub(super) fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+}
+
+/// Whether a file is called as a rotated form of another that is there.
+pub(super) fn is_rotated_among(path: &Path, found: &[Found]) -> bool {
+    let names = earlier_names(file_name(path));
+    !names.is_empty() && {
+        let paths: Vec<PathBuf> = names.iter().map(|name| path.with_file_name(name)).collect();
+        found.iter().any(|found| paths.contains(&found.path))
+    }
 }
 
 /// Opens a file that must be there, and says which it is.
@@ -579,7 +363,7 @@ fn prove(tail: &mut Tail) -> Result<bool> {
     let Some((file, stat)) = open_own(tail)? else { return Ok(true) };
     let look = Look::at(&file, &tail.name)?;
     tail.note(&stat);
-    tail.is_proven = tail.begins(&look.head) == Fit::Full;
+    tail.is_proven = tail.begins(&look.head) != Fit::No;
     Ok(tail.is_proven)
 }
 

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use nasalogs::Error;
 use nasalogs::envelope::SourceId;
 use nasalogs::source::{Input, Source};
-use nasalogs::{Error, Result};
 
 use super::checkpoint::SourceState;
 use super::cutter::{Cutter, Piece};
 use super::disk::{FileKey, Stat, bytes_at, read_at};
-use super::identity::{HEAD, Print, WINDOW, first_line, source_id};
-use super::packed::{End, fill, unpack};
+use super::identity::{HEAD, Print, WINDOW, source_id};
+use super::packed::{End, fill};
 use super::{Lines, Options, Part};
 
 /// How many places are remembered that may be acknowledged; then every other one is forgotten.
@@ -25,10 +25,10 @@ const MARKS: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Tail {
     pub(super) id: SourceId,
-    nonce: u64,
+    pub(super) nonce: u64,
     pub(super) path: PathBuf,
     pub(super) name: Arc<str>,
-    content: Content,
+    pub(super) content: Content,
     /// The file that it is in; none when that was truncated.
     pub(super) key: Option<FileKey>,
     /// Another file that is known to hold the same: what a compressor made of this one.
@@ -38,13 +38,13 @@ pub(super) struct Tail {
     modified: SystemTime,
     pub(super) links: u64,
     pub(super) packed: bool,
-    head: Head,
+    pub(super) head: Head,
     /// The bytes before the place up to which everything was read; none after a restart, before it is found again.
-    recent: Option<Vec<u8>>,
+    pub(super) recent: Option<Vec<u8>>,
     cutter: Cutter,
     acknowledged: u64,
     /// Bytes at or before what was acknowledged; and further ones behind it.
-    mark: Print,
+    pub(super) mark: Print,
     marks: VecDeque<Print>,
     /// Whether its path is one that was asked for.
     pub(super) wanted: bool,
@@ -74,7 +74,7 @@ pub(super) struct Tail {
 
 /// Where the bytes come from.
 #[derive(Debug)]
-enum Content {
+pub(super) enum Content {
     Closed,
     Plain(File),
     /// The file is kept open too: it may be deleted.
@@ -87,22 +87,9 @@ enum Content {
 
 /// The first bytes, or what is known of them.
 #[derive(Debug)]
-enum Head {
+pub(super) enum Head {
     Bytes(Vec<u8>),
     Print(Print),
-}
-
-/// How something that begins like a source relates to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
-    /// It is something else.
-    No,
-    /// It has fewer bytes than were read.
-    Short,
-    /// It has all that was read.
-    Full,
-    /// It is compressed and not complete.
-    Unknown,
 }
 
 /// What came of reading.
@@ -130,7 +117,7 @@ impl Tail {
             modified: SystemTime::UNIX_EPOCH,
             links: 1,
             packed: false,
-            head: Head::Bytes(Vec::new()),
+            head: Head::Bytes(head.to_owned()),
             recent: Some(Vec::new()),
             cutter: Cutter::at(0),
             acknowledged: 0,
@@ -158,7 +145,6 @@ impl Tail {
         buffer[at..].copy_from_slice(&head);
         tail.cutter.cut(buffer, usize::MAX);
         tail.recent = Some(head[head.len().saturating_sub(WINDOW)..].to_vec());
-        tail.head = Head::Bytes(head);
         tail
     }
 
@@ -198,7 +184,7 @@ impl Tail {
         }
     }
 
-    fn head_print(&self) -> Print {
+    pub(super) fn head_print(&self) -> Print {
         match &self.head {
             Head::Bytes(bytes) => Print::of(bytes.len() as u64, bytes),
             Head::Print(print) => *print,
@@ -283,73 +269,10 @@ impl Tail {
         self.close();
         self.stalled = None;
         self.done = true;
-        // A run may meet many files.
-        self.head = Head::Print(self.head_print());
-    }
-
-    /// How something with these first bytes relates to it, as far as those tell.
-    pub(super) fn begins(&self, head: &[u8]) -> Fit {
-        let print = self.head_print();
-        if print.begins(head) {
-            Fit::Full
-        } else if head.len() < print.bytes
-            && first_line(head).is_some()
-            && source_id(self.nonce, head) == self.id
-        {
-            Fit::Short
-        } else {
-            Fit::No
+        // A run may meet many files. Those that are short are needed to know copies that are shorter still.
+        if self.head_print().bytes == HEAD {
+            self.head = Head::Print(self.head_print());
         }
-    }
-
-    /// Takes a file that begins as this source does, if what was read of it stands there too.
-    ///
-    /// # Errors
-    /// Those of reading it.
-    pub(super) fn attach(&mut self, file: &File, stat: Stat, now: Instant) -> Result<Fit> {
-        let failed = |error| Error::io(self.name.as_ref(), error);
-        let position = self.position();
-        let anchor = match &self.recent {
-            Some(recent) => Print::of(position, recent),
-            None => self.mark,
-        };
-        let input = unpack(file, &self.name)?;
-        let packed = input.is_some();
-        let (head, recent, content) = match input {
-            None => {
-                if stat.size < position {
-                    return Ok(Fit::Short);
-                }
-                let window = bytes_at(file, anchor.begin(), anchor.bytes).map_err(failed)?;
-                let head = bytes_at(file, 0, HEAD.min(self.head_print().bytes)).map_err(failed)?;
-                if !anchor.is_of(&window) || !self.head_print().is_of(&head) {
-                    return Ok(Fit::No);
-                }
-                let window = WINDOW.min(usize::try_from(position).unwrap_or(WINDOW));
-                let recent = bytes_at(file, position - window as u64, window).map_err(failed)?;
-                (head, recent, Content::Plain(file.try_clone().map_err(failed)?))
-            }
-            Some(mut input) => {
-                let (head, recent) = match skip(&mut input, position, anchor, self.head_print())? {
-                    Ok(found) => found,
-                    Err(fit) => return Ok(fit),
-                };
-                let file = file.try_clone().map_err(failed)?;
-                (head, recent, Content::Packed { file, input, at_end: false })
-            }
-        };
-        self.content = content;
-        self.head = Head::Bytes(head);
-        self.recent = Some(recent);
-        self.packed = packed;
-        self.alias = self.alias.filter(|alias| alias.key != stat.key);
-        self.key = Some(stat.key);
-        self.is_proven = true;
-        self.stalled = None;
-        self.done = false;
-        self.note(&stat);
-        self.changed = now;
-        Ok(Fit::Full)
     }
 
     /// Looks whether the file is still the one that was read, and how long it is. `false`: it is not.
@@ -358,12 +281,12 @@ impl Tail {
     /// Those of reading it.
     pub(super) fn look(&mut self, stat: &Stat, now: Instant) -> io::Result<bool> {
         let is_changed = !self.is_as_before(stat);
-        if let Content::Plain(file) = &self.content {
-            if stat.size < self.position() || ((is_changed || stat.is_recent()) && !self.is_same(file)?) {
-                return Ok(false);
-            }
+        if let Content::Plain(file) = &self.content
+            && (stat.size < self.position() || ((is_changed || stat.is_recent()) && !self.is_same(file)?))
+        {
+            return Ok(false);
         }
-        if is_changed {
+        if is_changed || stat.links < self.links {
             self.changed = now;
         }
         self.note(stat);
@@ -380,6 +303,11 @@ impl Tail {
     /// Whether the file is as it was at the last look.
     pub(super) fn is_as_before(&self, stat: &Stat) -> bool {
         (stat.size, stat.modified) == (self.size, self.modified)
+    }
+
+    /// Size, time and number of names at the last look.
+    pub(super) fn last_look(&self) -> (u64, SystemTime, u64) {
+        (self.size, self.modified, self.links)
     }
 
     pub(super) fn note(&mut self, stat: &Stat) {
@@ -495,41 +423,13 @@ impl Tail {
             return false;
         }
         self.acknowledged = offset;
-        while let Some(mark) = self.marks.pop_front_if(|mark| mark.end <= offset) {
+        while self.marks.front().is_some_and(|mark| mark.end <= offset)
+            && let Some(mark) = self.marks.pop_front()
+        {
             self.mark = mark;
         }
         true
     }
-}
-
-/// Passes over decompressed bytes up to a place, and looks at some on the way: gives the first and the last of them.
-fn skip(input: &mut Input, to: u64, anchor: Print, print: Print) -> Result<Result<(Vec<u8>, Vec<u8>), Fit>> {
-    let (mut head, mut recent, mut window) = (Vec::new(), Vec::new(), Vec::new());
-    let mut buffer = vec![0; 64 << 10];
-    let mut at = 0;
-    while at < to {
-        let room = usize::try_from(to - at).unwrap_or(usize::MAX).min(buffer.len());
-        let (count, end) = fill(input, &mut buffer[..room]);
-        let bytes = &buffer[..count];
-        let missing = print.bytes.saturating_sub(head.len());
-        head.extend_from_slice(&bytes[..missing.min(count)]);
-        // What of the window lies in these bytes.
-        let inside = |place: u64| usize::try_from(place.saturating_sub(at)).unwrap_or(usize::MAX).min(count);
-        window.extend_from_slice(&bytes[inside(anchor.begin())..inside(anchor.end)]);
-        recent.extend_from_slice(bytes);
-        recent.drain(..recent.len().saturating_sub(WINDOW));
-        at += count as u64;
-        match end {
-            End::No => {}
-            End::Whole if at < to => return Ok(Err(Fit::Short)),
-            End::Cut(_) if at < to => return Ok(Err(Fit::Unknown)),
-            End::Damaged(error) => return Err(error),
-            End::Whole | End::Cut(_) => break,
-        }
-    }
-    // The first bytes may reach beyond that place; they were compared before, and are read again.
-    let is_head = head.len() < print.bytes || print.is_of(&head);
-    Ok(if anchor.is_of(&window) && is_head { Ok((head, recent)) } else { Err(Fit::No) })
 }
 
 /// A path that means the same whatever the working directory is.

@@ -56,7 +56,7 @@ impl Wanted {
             Self::Name(wanted) => wanted == name,
             Self::Pattern(pattern) => pattern.matches_with(name, OPTIONS),
             // Hidden files, and those that are being written by ourselves or by compressors.
-            Self::All => !name.starts_with('.') && !(name.starts_with('_') && name.ends_with(".tmp")),
+            Self::All => !(name.starts_with('.') || (name.starts_with('_') && name.ends_with(".tmp"))),
         }
     }
 }
@@ -136,13 +136,34 @@ impl Watch {
             if let Err(error) = listing.refresh(&self.wanted, forced) {
                 errors.push(Error::io(listing.directory.to_string_lossy(), error));
             }
-            files.extend(listing.names.iter().filter_map(|listed| {
-                let stat = listed.stat.or_else(|| Stat::of_path(&listed.path).ok())?;
+            files.extend(listing.names.iter_mut().filter_map(|listed| {
+                if listed.wanted {
+                    listed.stat = Stat::of_path(&listed.path).ok();
+                }
+                let stat = listed.stat?;
                 let before = self.is_first && !listed.wanted;
                 Some(Found { path: listed.path.clone(), stat, wanted: listed.wanted, before })
             }));
         }
         errors
+    }
+}
+
+impl Watch {
+    /// Whether nothing has happened since the last look at the files. That is most often so, and costs a fraction.
+    pub(super) fn is_as_before(&self, now: Instant) -> bool {
+        let is_deep_due = |last: Option<Instant>| {
+            last.is_none_or(|last| now.duration_since(last) >= DIRECTORIES_EVERY)
+        };
+        !self.deep.as_ref().is_some_and(|(_, last)| is_deep_due(*last))
+            && self.listings.iter().all(|listing| {
+                let directory = Stat::of_path(listing.here()).ok();
+                listing.changed == directory.map(|stat| stat.modified)
+                    && listing.names.iter().filter(|listed| listed.wanted).all(|listed| {
+                        Stat::of_path(&listed.path).ok() == listed.stat
+                            && !listed.stat.is_some_and(|stat| stat.is_recent())
+                    })
+            })
     }
 }
 
@@ -159,7 +180,7 @@ struct Listing {
 struct Listed {
     path: PathBuf,
     wanted: bool,
-    /// Of files that nobody writes to, as of the last reading. Those that are wanted are asked for every time.
+    /// As of the last look: those that are wanted are asked for every time, others when names are read.
     stat: Option<Stat>,
 }
 
