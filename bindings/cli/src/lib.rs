@@ -16,6 +16,7 @@ mod generate;
 pub mod interrupt;
 mod message;
 mod number;
+pub mod object;
 mod output;
 mod paths;
 mod progress;
