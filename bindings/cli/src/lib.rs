@@ -23,6 +23,7 @@ mod progress;
 mod rejects;
 mod schema;
 pub mod summary;
+pub mod table;
 mod terminal;
 mod value;
 

@@ -33,3 +33,5 @@ pub(crate) use location::unsupported;
 pub use location::{Location, is_remote};
 #[cfg(feature = "aws")]
 pub use output::sink;
+#[cfg(feature = "aws")]
+pub use upload::{Mode, Put};
