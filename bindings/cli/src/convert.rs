@@ -31,8 +31,8 @@ use crate::{message, paths, value};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Plain, gzip, zstd, bzip2 and xz inputs are told apart by their first bytes. The output appears \
-                        when it is complete, or not at all. Lines that are no rows are counted by reason, and kept \
-                        with --rejects."
+                        when it is complete, or not at all; what goes to S3 is written to the directory for temporary \
+                        files (TMPDIR) first. Lines that are no rows are counted by reason, and kept with --rejects."
 )]
 pub struct Args {
     /// Files or patterns such as 'logs/*.gz', s3://BUCKET/KEY or 's3://BUCKET/logs/*.gz'; - is standard input, which is
@@ -110,6 +110,14 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let standard = [PathBuf::from(STANDARD)];
     let inputs = if args.inputs.is_empty() { &standard[..] } else { &args.inputs };
     let sources = object::expand(inputs, &args.access)?;
+    if sources
+        .iter()
+        .any(|source| object::is_remote(&args.output) && source.name().as_deref() == args.output.to_str())
+    {
+        return Err(Error::new(ErrorKind::Options, "--output is an input, which it would replace")
+            .with_file(args.output.to_string_lossy())
+            .with_hint("name another object"));
+    }
     let mut bar = None;
     let conversion = execute(args, sources, stop, &mut |progress| {
         let bar = bar.get_or_insert_with(|| Progress::new(args.quiet, progress.total()));

@@ -13,15 +13,11 @@ use crate::output::STANDARD;
 /// # Errors
 /// [`ErrorKind::Options`] with the two that are one file; or with one in S3 that cannot be written there.
 pub fn check(inputs: &[PathBuf], outputs: &[(&str, Option<&Path>)]) -> Result<()> {
-    for (option, path) in outputs.iter().filter_map(|(option, path)| Some((option, (*path)?))) {
-        let refuse = |message: String, hint: &str| {
-            Err(Error::new(ErrorKind::Options, message).with_file(path.to_string_lossy()).with_hint(hint))
-        };
-        if is_remote(path) && *option != "--output" {
-            return refuse(format!("{option} is not written to S3"), "name a file on this machine");
-        }
-        if is_remote(path) && inputs.iter().any(|input| input == path) {
-            return refuse(format!("{option} is an input, which it would replace"), "name another object");
+    for (option, path) in outputs.iter().filter_map(|(option, path)| Some((*option, (*path)?))) {
+        if is_remote(path) && option != "--output" {
+            return Err(Error::new(ErrorKind::Options, format!("{option} is not written to S3"))
+                .with_file(path.to_string_lossy())
+                .with_hint("name a file on this machine"));
         }
     }
     let outputs: Vec<(&str, &Path, PathBuf)> = outputs

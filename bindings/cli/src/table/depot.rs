@@ -1,6 +1,6 @@
 //! Where a table lies: a directory or a bucket. What is put there is visible as a whole, replaces nothing, and stays.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -108,8 +108,8 @@ impl Depot {
     }
 
     /// The notes that are there: source, beginning and name of each.
-    pub(super) fn notes(&self) -> Result<HashMap<(SourceId, u64), String>> {
-        let mut found = HashMap::new();
+    pub(super) fn notes(&self) -> Result<BTreeMap<(SourceId, u64), String>> {
+        let mut found = BTreeMap::new();
         let mut add = |name: &str| {
             if let Some(key) = read_name(name) {
                 found.insert(key, format!("{NOTES}/{name}"));

@@ -25,7 +25,7 @@ mod roll;
 mod tests;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
@@ -111,7 +111,7 @@ pub struct Table {
     counts: Counts,
     depot: Arc<Depot>,
     /// Rolls that earlier runs began: their notes.
-    noted: HashMap<(SourceId, u64), String>,
+    noted: BTreeMap<(SourceId, u64), String>,
     stop: Arc<AtomicBool>,
 }
 
@@ -232,7 +232,11 @@ impl Table {
     /// The caller's checkpoint is on the disk, and says that a source was delivered up to an offset: what is noted for a
     /// resumption before it can go.
     pub fn saved(&mut self, source: SourceId, offset: u64) {
-        self.worker.forget(source, offset);
+        // A run that was ended between saving and removing left these.
+        let passed: Vec<(SourceId, u64)> =
+            self.noted.range((source, 0)..(source, offset)).map(|(key, _)| *key).collect();
+        let notes = passed.iter().filter_map(|key| self.noted.remove(key));
+        self.worker.forget(source, offset, notes);
     }
 
     /// What was written so far.

@@ -24,11 +24,19 @@ pub(super) struct Done {
 /// A source's notes that are still there: the offset behind each roll, and the note.
 type Notes = HashMap<SourceId, Vec<(u64, String)>>;
 
+/// What was saved since somebody last looked.
+#[derive(Default)]
+struct Saved {
+    /// Up to where each source's checkpoint says that it was delivered.
+    offsets: HashMap<SourceId, u64>,
+    /// Notes of earlier runs that are behind it.
+    passed: Vec<String>,
+}
+
 pub(super) struct Worker {
     rolls: Option<Sender<Roll>>,
     pub(super) done: Receiver<Result<Done>>,
-    /// Up to where each source's checkpoint was saved since somebody last looked.
-    saved: Arc<Mutex<HashMap<SourceId, u64>>>,
+    saved: Arc<Mutex<Saved>>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
@@ -41,7 +49,7 @@ impl Worker {
     ) -> Result<Self> {
         let (rolls, received) = mpsc::channel();
         let (sender, done) = mpsc::channel();
-        let saved = Arc::new(Mutex::new(HashMap::new()));
+        let saved = Arc::<Mutex<Saved>>::default();
         let task = Task {
             depot,
             options,
@@ -65,8 +73,10 @@ impl Worker {
     }
 
     /// A source's checkpoint was saved.
-    pub(super) fn forget(&self, source: SourceId, offset: u64) {
-        self.saved.lock().unwrap_or_else(PoisonError::into_inner).insert(source, offset);
+    pub(super) fn forget(&self, source: SourceId, offset: u64, passed: impl Iterator<Item = String>) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        saved.offsets.insert(source, offset);
+        saved.passed.extend(passed);
     }
 
     /// Ends the thread, when it has done what it was given and removed the notes of what was saved.
@@ -85,7 +95,7 @@ struct Task {
     options: Options,
     rejects: Box<dyn RejectSink>,
     stop: Arc<AtomicBool>,
-    saved: Arc<Mutex<HashMap<SourceId, u64>>>,
+    saved: Arc<Mutex<Saved>>,
     notes: Notes,
     format: Option<LogFormat>,
 }
@@ -132,7 +142,8 @@ impl Task {
     /// Removes the notes of rolls that no run will begin again.
     fn remove_notes(&mut self) -> Result<()> {
         let saved = std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner));
-        for (source, offset) in saved {
+        saved.passed.iter().try_for_each(|note| self.depot.remove(note))?;
+        for (source, offset) in saved.offsets {
             let Some(notes) = self.notes.get_mut(&source) else { continue };
             for (_, note) in notes.extract_if(.., |(end, _)| *end <= offset) {
                 self.depot.remove(&note)?;
