@@ -16,6 +16,7 @@ mod generate;
 pub mod interrupt;
 mod message;
 mod number;
+pub mod object;
 mod output;
 mod paths;
 mod progress;
@@ -23,6 +24,7 @@ mod rejects;
 mod schema;
 mod stream;
 pub mod summary;
+pub mod table;
 mod terminal;
 mod value;
 
