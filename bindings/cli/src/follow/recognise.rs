@@ -209,7 +209,7 @@ impl Follower {
         let mut tail = Tail::new(nonce(), &look.head, &newcomer.path, now);
         match tail.attach(&newcomer.file, newcomer.stat, now) {
             Ok(Fit::Full) => {
-                tail.is_parked = !self.may_open();
+                tail.is_parked = !self.may_open(look.packed);
                 if tail.is_parked {
                     tail.close();
                 }

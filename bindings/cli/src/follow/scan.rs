@@ -88,7 +88,8 @@ impl Follower {
     /// Whether nothing has happened since the last scan, as far as that shows without opening and comparing.
     pub(super) fn is_as_before(&self, now: Instant) -> bool {
         let is_same = |file: &File, then: (u64, SystemTime, u64)| {
-            Stat::of(file).is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
+            Stat::of(file)
+                .is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
         };
         let is_found = |seen, wanted| seen && wanted;
         !self.is_alarmed
@@ -224,8 +225,14 @@ impl Follower {
             } else {
                 Ok(true)
             }
-        } else if tail.is_proven && is_as_before && tail.is_parked {
-            Ok(true)
+        } else if tail.is_parked && tail.is_proven && !tail.done {
+            // Compared when it is opened to be read.
+            let is_there = tail.packed || tail.position() <= found.stat.size;
+            if is_there && !is_as_before {
+                tail.note(&found.stat);
+                tail.changed = now;
+            }
+            Ok(is_there)
         } else if tail.done && tail.size == found.stat.size {
             let is_proven = tail.is_proven && is_as_before && !found.stat.is_recent();
             if is_proven { Ok(true) } else { prove(tail) }

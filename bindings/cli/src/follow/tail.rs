@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use nasalogs::Error;
@@ -199,6 +200,22 @@ impl Tail {
     /// Up to where everything was read.
     pub(super) fn position(&self) -> u64 {
         self.cutter.position()
+    }
+
+    /// Up to where everything was acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// What of its file was not read, in bytes on the disk.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        match &self.content {
+            Content::Packed { input, .. } => {
+                self.size.saturating_sub(input.bytes_in().load(Ordering::Relaxed))
+            }
+            Content::Closed if self.packed => self.size,
+            Content::Closed | Content::Plain(_) => self.size.saturating_sub(self.position()),
+        }
     }
 
     /// Whether everything that was given was acknowledged.
