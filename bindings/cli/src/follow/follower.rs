@@ -58,6 +58,8 @@ pub struct Follower {
     pub(super) is_alarmed: bool,
     next_scan: Option<Instant>,
     last_scan: Option<Instant>,
+    /// How many scans there were.
+    pub(super) scans: u64,
     pause: Duration,
     /// Whether the checkpoint is older than what is known.
     pub(super) is_changed: bool,
@@ -97,6 +99,7 @@ impl Follower {
             is_alarmed: false,
             next_scan: None,
             last_scan: None,
+            scans: 0,
             pause: PAUSE,
             is_changed: false,
             reported: HashSet::new(),

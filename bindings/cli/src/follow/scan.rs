@@ -57,6 +57,7 @@ impl Tail {
 impl Follower {
     /// Looks at all files once.
     pub(super) fn scan(&mut self, now: Instant) {
+        self.scans += 1;
         let losses = self.losses;
         let is_alarmed = std::mem::take(&mut self.is_alarmed);
         let mut found = self.find(is_alarmed, now);
@@ -201,6 +202,7 @@ impl Follower {
                 self.reported.remove(&found.path);
                 let mut newcomer = Newcomer::new(found.path.clone(), file, stat, now);
                 (newcomer.wanted, newcomer.before) = (found.wanted, found.before);
+                newcomer.met = self.scans;
                 self.newcomers.push(newcomer);
             }
             // It is gone again, or comes back later.
@@ -213,7 +215,9 @@ impl Follower {
     fn observe_tail(&mut self, serial: u64, found: &Found, now: Instant) {
         let Some(tail) = self.tails.get_mut(&serial) else { return };
         tail.seen = true;
-        tail.rename(&found.path, now);
+        if tail.rename(&found.path, now) {
+            tail.since = self.scans;
+        }
         tail.wanted = found.wanted;
         tail.superseded |= !found.wanted;
         tail.is_dormant = false;

@@ -661,3 +661,17 @@ fn a_writer_that_does_not_append() {
     assert_eq!((&new.bytes[..], new.offset), (&b"new\n"[..], lines(0..20_000).len() as u64));
     assert!(matches!(follower.poll(stage.now).unwrap(), Poll::Idle));
 }
+
+#[test]
+fn what_is_only_called_so_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::started(&dir, &["a.log"]);
+    stage.append("a.log", "one\n");
+    stage.expect(&["one\n"]);
+    stage.append("a-2.log", "another server\n");
+    stage.expect(&["one\n"]);
+    stage.rename("a.log", "a.log.1");
+    stage.append("a.log", "two\n");
+    stage.append("a-2.log", "and more\n");
+    stage.expect(&["one\n", "two\n"]);
+}
