@@ -27,6 +27,8 @@ pub(super) struct Cutter {
     offset: u64,
     /// What follows it.
     carry: Vec<u8>,
+    /// Whether there was anything but zeros.
+    is_begun: bool,
     /// Where a line begins that is given in parts.
     long: Option<u64>,
     /// The lines that were given in parts, from the first that somebody may still ask for.
@@ -35,7 +37,7 @@ pub(super) struct Cutter {
 
 impl Cutter {
     pub(super) fn at(offset: u64) -> Self {
-        Self { offset, ..Self::default() }
+        Self { offset, is_begun: offset > 0, ..Self::default() }
     }
 
     /// Up to where everything was given.
@@ -64,6 +66,13 @@ impl Cutter {
     /// Takes such a buffer back, cut to what was filled, and cuts lines off it.
     pub(super) fn cut(&mut self, mut buffer: Vec<u8>, max_line: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
+        if !self.is_begun {
+            // Who does not append writes on at its old place after a truncation: before it there is nothing.
+            let zeros = buffer.iter().take_while(|&&byte| byte == 0).count();
+            buffer.drain(..zeros);
+            self.offset += zeros as u64;
+            self.is_begun = !buffer.is_empty();
+        }
         let fresh = self.carry.len().min(buffer.len());
         self.carry.clear();
         if let Some(begin) = self.long {
@@ -161,6 +170,15 @@ mod tests {
         let last = cutter.finish().unwrap();
         assert_eq!((last.offset, &last.bytes[..], last.part), (18, &b"f"[..], Part::Unended));
         assert_eq!(cutter.finish(), None);
+    }
+
+    #[test]
+    fn zeros_before_everything_are_passed_over() {
+        let mut cutter = Cutter::at(0);
+        assert_eq!(feed(&mut cutter, &[0; 100]), []);
+        assert_eq!((cutter.offset(), cutter.position()), (100, 100));
+        assert_eq!(feed(&mut cutter, b"\0\0a\0\n\0"), [(102, "a\0\n".into(), Part::Lines)]);
+        assert_eq!(feed(&mut cutter, b"b\n"), [(105, "\0b\n".into(), Part::Lines)]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nasalogs::envelope::SourceId;
+use nasalogs::envelope::{LineId, SourceId};
 use nasalogs::source::{self, Source};
 use nasalogs::{Error, ErrorKind, Result};
 
@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_millis(75);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long it may seem that nothing has happened: what depends on time is looked after then.
 const FULL_SCAN_EVERY: Duration = Duration::from_secs(1);
+/// How many compressed files are read side by side: each may take the memory of a large window.
+const MOST_DECODERS: usize = 4;
 /// What is waited for in any case, so that a file that changes all the time does not take all the time.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 /// What part of the time may go into looking.
@@ -56,6 +58,8 @@ pub struct Follower {
     pub(super) is_alarmed: bool,
     next_scan: Option<Instant>,
     last_scan: Option<Instant>,
+    /// How many scans there were.
+    pub(super) scans: u64,
     pause: Duration,
     /// Whether the checkpoint is older than what is known.
     pub(super) is_changed: bool,
@@ -95,6 +99,7 @@ impl Follower {
             is_alarmed: false,
             next_scan: None,
             last_scan: None,
+            scans: 0,
             pause: PAUSE,
             is_changed: false,
             reported: HashSet::new(),
@@ -257,28 +262,44 @@ impl Follower {
     fn read(&mut self, serial: u64, now: Instant) {
         let Some(tail) = self.tails.get_mut(&serial) else { return };
         tail.queued = false;
-        if tail.is_closed()
-            && tail.is_parked
-            && let Err(error) = super::scan::reopen(tail, now)
-        {
-            let path = tail.path.clone();
-            self.is_alarmed = true;
-            return self.report(&path, error);
+        if tail.is_closed() && tail.is_parked {
+            match super::scan::reopen(tail, now) {
+                Ok(true) => {}
+                // The next look finds out what it is.
+                Ok(false) => {
+                    (tail.is_proven, self.is_alarmed) = (false, true);
+                    return;
+                }
+                Err(error) => {
+                    let path = tail.path.clone();
+                    return self.report(&path, error);
+                }
+            }
         }
         let outcome = tail.read(&self.options);
-        if tail.is_parked && !tail.has_more() && !tail.is_inside() {
-            tail.close();
-        }
+        // Once, files are read one after the other; else each has its turn, but for compressed ones that have to be
+        // read from their beginning when they are opened again.
+        let has_turns = self.options.follow && !(tail.is_parked && tail.packed);
         if tail.has_more() && matches!(outcome, Outcome::Lines(_)) {
             tail.queued = true;
-            // Once, files are read one after the other; else each has its turn.
-            match self.options.follow {
+            match has_turns {
                 true => self.ready.push_back(serial),
                 false => self.ready.push_front(serial),
             }
         }
+        let is_ended = !tail.packed && !tail.has_more() && !tail.is_inside();
+        if tail.is_parked && (is_ended || has_turns) {
+            tail.close();
+        }
         match outcome {
-            Outcome::Lines(lines) => self.events.extend(lines.into_iter().map(Poll::Lines)),
+            Outcome::Lines(lines) => {
+                self.events.extend(lines.into_iter().map(Poll::Lines));
+                if tail.packed && tail.stalled.is_none() && !tail.has_more() {
+                    self.events.extend(tail.finish().map(Poll::Lines));
+                    tail.end();
+                    self.is_changed = true;
+                }
+            }
             Outcome::Changed => self.is_alarmed = true,
             Outcome::Failed(error) => {
                 tail.close();
@@ -334,6 +355,20 @@ impl Follower {
         }
     }
 
+    /// How many bytes are known to be there that were not read, as they lie on the disk.
+    #[must_use]
+    pub fn unread_bytes(&self) -> u64 {
+        let unread = |tail: &Tail| if tail.has_more() { tail.unread_bytes() } else { 0 };
+        self.tails.values().filter(|tail| !tail.is_dormant).map(unread).sum()
+    }
+
+    /// The first line that was given and not acknowledged, of the source that was met first; none if there is none.
+    #[must_use]
+    pub fn oldest_unacknowledged(&self) -> Option<LineId> {
+        let tail = self.tails.values().find(|tail| !tail.is_acknowledged())?;
+        Some(LineId { source: tail.id, offset: tail.acknowledged() })
+    }
+
     /// Saves the checkpoint, if there is one and something has changed.
     ///
     /// # Errors
@@ -361,10 +396,10 @@ impl Follower {
     }
 
     /// Whether there is room for one more open file.
-    pub(super) fn may_open(&self) -> bool {
-        let is_open = |tail: &&Tail| !tail.is_closed();
-        self.tails.len() < self.options.max_open
-            || self.tails.values().filter(is_open).count() < self.options.max_open
+    pub(super) fn may_open(&self, packed: bool) -> bool {
+        let most = if packed { MOST_DECODERS.min(self.options.max_open) } else { self.options.max_open };
+        let is_open = |tail: &&Tail| !tail.is_closed() && (tail.packed || !packed);
+        self.options.follow && (self.tails.len() < most || self.tails.values().filter(is_open).count() < most)
     }
 
     /// Whether what was delivered has to be remembered.

@@ -66,7 +66,7 @@ pub struct Options {
     pub grace: Duration,
     /// How long a file that was renamed has to be quiet until it is closed.
     pub linger: Duration,
-    /// How many files are open at the same time.
+    /// How many files are open at the same time; further ones are opened to be looked at and read, and closed again.
     pub max_open: usize,
 }
 
@@ -78,7 +78,7 @@ impl Default for Options {
             max_line: 1 << 20,
             grace: Duration::from_secs(10),
             linger: Duration::from_secs(3600),
-            max_open: 512,
+            max_open: 256,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Newcomer {
     pub(super) wanted: bool,
     /// Rotated before anybody followed.
     pub(super) before: bool,
+    /// At which scan it was met.
+    pub(super) met: u64,
     /// Whether it is where rotated files are.
     pub(super) is_rotated: bool,
     pub(super) seen: bool,
@@ -48,6 +50,7 @@ impl Newcomer {
             stat,
             wanted: true,
             before: false,
+            met: 0,
             is_rotated: false,
             seen: true,
             changed: now,

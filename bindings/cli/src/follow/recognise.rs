@@ -127,7 +127,7 @@ impl Follower {
                         return Ok(Some(Verdict::Wait(Waits::Unseen)));
                     }
                     if tail.attach(&newcomer.file, newcomer.stat, now)? == Fit::Full {
-                        tail.seen = true;
+                        (tail.seen, tail.since) = (true, self.scans);
                         self.is_changed = true;
                         return Ok(Some(Verdict::Settled));
                     }
@@ -157,7 +157,7 @@ impl Follower {
                     }
                     tail.rename(&newcomer.path, now);
                     (tail.superseded, tail.is_copy) = (true, is_kin);
-                    tail.seen = true;
+                    (tail.seen, tail.since) = (true, self.scans);
                     tail.wanted = newcomer.wanted;
                     self.is_changed = true;
                     return Ok(Some(Verdict::Settled));
@@ -167,7 +167,8 @@ impl Follower {
         if is_copy && !(newcomer.wanted && is_quiet) {
             return Ok(Some(Verdict::Wait(Waits::Copy)));
         }
-        let is_known = |known: &&mut Known| match known.state.whole {
+        // The file itself may have grown.
+        let is_known = |known: &&mut Known| match known.state.whole && known.state.file != newcomer.stat.key {
             true => look.is_whole && known.state.head.is_of(&look.head),
             false => known.state.head.begins(&look.head),
         };
@@ -183,6 +184,19 @@ impl Follower {
         Ok(None)
     }
 
+    /// Whether what is called as a rotated form came when nothing was rotated: the file whose form it would be was
+    /// there before, and still is.
+    fn is_unrelated(&self, newcomer: &Newcomer) -> bool {
+        let names = earlier_names(newcomer.file_name());
+        let paths: Vec<_> = names.iter().map(|name| newcomer.path.with_file_name(name)).collect();
+        self.tails.values().any(|tail| {
+            tail.wanted
+                && tail.since < newcomer.met
+                && tail.place() == Place::Named
+                && paths.contains(&tail.path)
+        })
+    }
+
     /// Remembers a file that is not to be read.
     fn pass_over(&mut self, newcomer: &Newcomer, look: &Look) {
         let head = Print::of(look.head.len() as u64, &look.head);
@@ -194,7 +208,7 @@ impl Follower {
 
     /// A source of its own, or a file to pass over.
     fn take_in(&mut self, newcomer: Newcomer, look: &Look, now: Instant) {
-        if newcomer.before {
+        if newcomer.before || (!newcomer.wanted && self.is_unrelated(&newcomer)) {
             self.pass_over(&newcomer, look);
             return;
         }
@@ -209,10 +223,11 @@ impl Follower {
         let mut tail = Tail::new(nonce(), &look.head, &newcomer.path, now);
         match tail.attach(&newcomer.file, newcomer.stat, now) {
             Ok(Fit::Full) => {
-                tail.is_parked = !self.may_open();
+                tail.is_parked = !self.may_open(look.packed);
                 if tail.is_parked {
                     tail.close();
                 }
+                tail.since = self.scans;
                 (tail.wanted, tail.seen, tail.superseded) =
                     (newcomer.wanted, newcomer.seen, !newcomer.wanted);
                 self.reported.remove(&newcomer.path);

@@ -57,6 +57,7 @@ impl Tail {
 impl Follower {
     /// Looks at all files once.
     pub(super) fn scan(&mut self, now: Instant) {
+        self.scans += 1;
         let losses = self.losses;
         let is_alarmed = std::mem::take(&mut self.is_alarmed);
         let mut found = self.find(is_alarmed, now);
@@ -88,7 +89,8 @@ impl Follower {
     /// Whether nothing has happened since the last scan, as far as that shows without opening and comparing.
     pub(super) fn is_as_before(&self, now: Instant) -> bool {
         let is_same = |file: &File, then: (u64, SystemTime, u64)| {
-            Stat::of(file).is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
+            Stat::of(file)
+                .is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
         };
         let is_found = |seen, wanted| seen && wanted;
         !self.is_alarmed
@@ -200,6 +202,7 @@ impl Follower {
                 self.reported.remove(&found.path);
                 let mut newcomer = Newcomer::new(found.path.clone(), file, stat, now);
                 (newcomer.wanted, newcomer.before) = (found.wanted, found.before);
+                newcomer.met = self.scans;
                 self.newcomers.push(newcomer);
             }
             // It is gone again, or comes back later.
@@ -212,7 +215,9 @@ impl Follower {
     fn observe_tail(&mut self, serial: u64, found: &Found, now: Instant) {
         let Some(tail) = self.tails.get_mut(&serial) else { return };
         tail.seen = true;
-        tail.rename(&found.path, now);
+        if tail.rename(&found.path, now) {
+            tail.since = self.scans;
+        }
         tail.wanted = found.wanted;
         tail.superseded |= !found.wanted;
         tail.is_dormant = false;
@@ -224,8 +229,14 @@ impl Follower {
             } else {
                 Ok(true)
             }
-        } else if tail.is_proven && is_as_before && tail.is_parked {
-            Ok(true)
+        } else if tail.is_parked && tail.is_proven && !tail.done {
+            // Compared when it is opened to be read.
+            let is_there = tail.packed || tail.position() <= found.stat.size;
+            if is_there && !is_as_before {
+                tail.note(&found.stat);
+                tail.changed = now;
+            }
+            Ok(is_there)
         } else if tail.done && tail.size == found.stat.size {
             let is_proven = tail.is_proven && is_as_before && !found.stat.is_recent();
             if is_proven { Ok(true) } else { prove(tail) }

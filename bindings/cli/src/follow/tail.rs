@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use nasalogs::Error;
@@ -48,6 +49,8 @@ pub(super) struct Tail {
     marks: VecDeque<Print>,
     /// Whether its path is one that was asked for.
     pub(super) wanted: bool,
+    /// At which scan it came to its path.
+    pub(super) since: u64,
     /// Whether the last listing had it.
     pub(super) seen: bool,
     /// Whether another file has, or will have, its old place.
@@ -124,6 +127,7 @@ impl Tail {
             mark: Print::of(0, b""),
             marks: VecDeque::new(),
             wanted: true,
+            since: 0,
             seen: false,
             superseded: false,
             is_copy: false,
@@ -163,6 +167,8 @@ impl Tail {
             mark: state.mark,
             done: state.finished,
             is_proven: false,
+            // What came while nobody looked may be anything: the first scan counts as a rotation.
+            since: 1,
             saved: true,
             ..Self::new(state.nonce, b"", &path, now)
         }
@@ -199,6 +205,22 @@ impl Tail {
     /// Up to where everything was read.
     pub(super) fn position(&self) -> u64 {
         self.cutter.position()
+    }
+
+    /// Up to where everything was acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// What of its file was not read, in bytes on the disk.
+    pub(super) fn unread_bytes(&self) -> u64 {
+        match &self.content {
+            Content::Packed { input, .. } => {
+                self.size.saturating_sub(input.bytes_in().load(Ordering::Relaxed))
+            }
+            Content::Closed if self.packed => self.size,
+            Content::Closed | Content::Plain(_) => self.size.saturating_sub(self.position()),
+        }
     }
 
     /// Whether everything that was given was acknowledged.
@@ -241,17 +263,20 @@ impl Tail {
         }
     }
 
-    /// It is elsewhere now.
-    pub(super) fn rename(&mut self, path: &Path, now: Instant) {
-        if self.path != path {
-            // Of an earlier run, the path is known as an absolute one.
-            if self.is_proven || self.path != absolute(path) {
-                self.superseded = true;
-                self.changed = now;
-            }
-            self.path = path.to_owned();
-            self.name = name_of(path);
+    /// It is elsewhere now. Gives whether that is news.
+    pub(super) fn rename(&mut self, path: &Path, now: Instant) -> bool {
+        if self.path == path {
+            return false;
         }
+        // Of an earlier run, the path is known as an absolute one.
+        let is_moved = self.is_proven || self.path != absolute(path);
+        if is_moved {
+            self.superseded = true;
+            self.changed = now;
+        }
+        self.path = path.to_owned();
+        self.name = name_of(path);
+        is_moved
     }
 
     /// Its file holds something else now; gives that file.

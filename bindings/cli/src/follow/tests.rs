@@ -594,3 +594,84 @@ fn nothing_to_do_is_found_out_cheaply() {
     assert!(!is_as_before(&stage));
     stage.expect(&["one\ntwo\nthree\n"]);
 }
+
+#[test]
+fn more_files_than_may_be_open() {
+    let dir = tempfile::tempdir().unwrap();
+    for follow in [true, false] {
+        let dir = tempfile::tempdir_in(dir.path()).unwrap();
+        let mut stage = Stage::new(&dir, &["."]);
+        stage.options = Options { follow, max_open: 2, chunk: 100, ..Options::default() };
+        let mut expected = BTreeMap::new();
+        for at in 0..10 {
+            let text = lines(at * 1000..at * 1000 + 100);
+            stage.append(&format!("plain{at}"), &text);
+            fs::write(stage.path(&format!("packed{at}")), gzip(text.to_uppercase().as_bytes())).unwrap();
+            expected.insert(text.to_uppercase(), ());
+            expected.insert(text, ());
+        }
+        stage.start();
+        let follower = stage.follower.as_mut().unwrap();
+        let mut most = 0;
+        let mut end = false;
+        while !end {
+            end = match follower.poll(stage.now).unwrap() {
+                Poll::Lines(lines) => {
+                    assert!(follower.oldest_unacknowledged().is_some());
+                    follower.acknowledge(lines.source, lines.offset + lines.bytes.len() as u64);
+                    stage.given.entry(lines.source).or_default().extend_from_slice(&lines.bytes);
+                    false
+                }
+                step => matches!(step, Poll::End | Poll::Idle) || panic!("{step:?}"),
+            };
+            most = most.max(follower.tails.values().filter(|tail| !tail.is_closed()).count());
+        }
+        assert!(most <= 4, "{most}");
+        assert_eq!((follower.unread_bytes(), follower.oldest_unacknowledged()), (0, None));
+        let given: BTreeMap<_, _> =
+            stage.given.values().map(|text| (String::from_utf8(text.clone()).unwrap(), ())).collect();
+        assert!(given == expected);
+        if follow {
+            stage.append("plain3", "more\n");
+            stage.now += Duration::from_secs(1);
+            stage.acknowledges = false;
+            stage.order = stage.given.keys().copied().collect();
+            stage.drain();
+            assert!(stage.texts().iter().any(|text| text.ends_with("line 3099\nmore\n")));
+            fs::write(stage.path("plain4"), "other\n").unwrap();
+            stage.drain();
+            assert!(stage.texts().contains(&"other\n"));
+            assert_eq!(stage.gaps.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_writer_that_does_not_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::started(&dir, &["a.log"]);
+    stage.drain();
+    let mut writer = File::create(stage.path("a.log")).unwrap();
+    writer.write_all(lines(0..20_000).as_bytes()).unwrap();
+    stage.drain();
+    stage.copy_and_truncate("a.log", "a.log.1");
+    writer.write_all(b"new\n").unwrap();
+    let follower = stage.follower.as_mut().unwrap();
+    let Poll::Lines(new) = follower.poll(stage.now).unwrap() else { panic!() };
+    assert_eq!((&new.bytes[..], new.offset), (&b"new\n"[..], lines(0..20_000).len() as u64));
+    assert!(matches!(follower.poll(stage.now).unwrap(), Poll::Idle));
+}
+
+#[test]
+fn what_is_only_called_so_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::started(&dir, &["a.log"]);
+    stage.append("a.log", "one\n");
+    stage.expect(&["one\n"]);
+    stage.append("a-2.log", "another server\n");
+    stage.expect(&["one\n"]);
+    stage.rename("a.log", "a.log.1");
+    stage.append("a.log", "two\n");
+    stage.append("a-2.log", "and more\n");
+    stage.expect(&["one\n", "two\n"]);
+}

@@ -152,9 +152,8 @@ impl Watch {
 impl Watch {
     /// Whether nothing has happened since the last look at the files. That is most often so, and costs a fraction.
     pub(super) fn is_as_before(&self, now: Instant) -> bool {
-        let is_deep_due = |last: Option<Instant>| {
-            last.is_none_or(|last| now.duration_since(last) >= DIRECTORIES_EVERY)
-        };
+        let is_deep_due =
+            |last: Option<Instant>| last.is_none_or(|last| now.duration_since(last) >= DIRECTORIES_EVERY);
         !self.deep.as_ref().is_some_and(|(_, last)| is_deep_due(*last))
             && self.listings.iter().all(|listing| {
                 let directory = Stat::of_path(listing.here()).ok();

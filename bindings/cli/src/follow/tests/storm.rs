@@ -15,7 +15,8 @@ fn write(dir: &Path) {
     let (mut number, mut rotations) = (0, 0);
     while number < LINES {
         let last = LINES.min(number + 1 + number % 997);
-        let text: String = (number..last).map(|number| format!("{number} {}\n", "y".repeat(number % 90))).collect();
+        let text: String =
+            (number..last).map(|number| format!("{number} {}\n", "y".repeat(number % 90))).collect();
         // Cut anywhere.
         let (first, second) = text.split_at(text.len() / 3);
         file.write_all(first.as_bytes()).unwrap();
