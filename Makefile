@@ -1,7 +1,7 @@
 # Each target is a line or two; what takes more is a script beside what it works on.
 CARGO ?= cargo
 
-.PHONY: demo test bench fuzz lint docs
+.PHONY: demo test wheel bench fuzz lint docs
 
 demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
 	@CARGO="$(CARGO)" tests/demo.sh
@@ -9,9 +9,13 @@ demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
 test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_NO_SKIPS=1 makes that a failure)
 	@CARGO="$(CARGO)" tests/all.sh
 
-bench: ## Criterion, then the same file read by other tools
+wheel: ## The Python package for this platform, and its source distribution, in target/wheels
+	@bindings/python/wheel.sh
+
+bench: ## Criterion, then the same file read by other tools, then in Python
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
+	@CARGO="$(CARGO)" benches/python.sh
 
 fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}

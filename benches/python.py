@@ -1,7 +1,7 @@
 """The Python package beside the core it stands on, and beside what Python scripts do without it.
 
-One process, one run, each the best of several. The core's speed is what `nasalogs bench` says of one core; a reading on several
-threads is held against it by the processor time that it took.
+One process, one run, each the best of several. The core's speed is what `nasalogs bench` says of one core; a reading on
+several threads is held against it by the processor time that it took.
 
     python benches/python.py --nasalogs target/release/nasalogs access.log
 """
@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import nasalogs
 import pandas as pd
 import polars as pl
-
-import nasalogs
 
 sys.path.insert(0, str(Path(__file__).parent / "rivals"))
 from pattern import CAPTURED, LINE
@@ -64,16 +63,19 @@ def core(command: Path, log: Path) -> float:
     """Megabytes a second that the core parses on one core with its best backend."""
     said = subprocess.run([command, "bench", log, "--json"], check=True, capture_output=True, text=True)
     results = json.loads(said.stdout)["results"]
-    return max(row["gb_per_second"] for row in results if row["task"] == "parse to Arrow") * 1000
+    return float(max(row["gb_per_second"] for row in results if row["task"] == "parse to Arrow")) * 1000
 
 
-def whole_files(log: Path, runs: int, slow: bool) -> dict[str, tuple[float, float]]:
+def whole_files(log: Path, runs: int, *, slow: bool) -> dict[str, tuple[float, float]]:
     """A file to a table, by each tool."""
     captured = "[" + ", ".join(f"'{name}'" for name in CAPTURED) + "]"
-    lines = f"read_csv('{log}', delim = '\x01', quote = '', escape = '', header = false, columns = {{'line': 'VARCHAR'}})"
+    lines = (
+        f"read_csv('{log}', delim = '\x01', quote = '', escape = '', header = false, columns = {{'line': 'VARCHAR'}})"
+    )
 
     def with_duckdb() -> Any:
-        return duckdb.sql(f"SELECT unnest(regexp_extract(line, '{LINE}', {captured})) FROM {lines}").to_arrow_table()
+        relation: Any = duckdb.sql(f"SELECT unnest(regexp_extract(line, '{LINE}', {captured})) FROM {lines}")
+        return relation.to_arrow_table()
 
     def with_polars() -> Any:
         frame = pl.scan_csv(
@@ -136,9 +138,7 @@ def single_lines(log: Path) -> dict[str, float]:
         )[1]
         / ten,
         "re, the classic script": best(20, each(by_script))[1] / ten,
-        f"nasalogs.parse(list of {len(sample)} lines)": best(
-            10, lambda: [nasalogs.parse(sample) for _ in again]
-        )[1]
+        f"nasalogs.parse(list of {len(sample)} lines)": best(10, lambda: [nasalogs.parse(sample) for _ in again])[1]
         / len(again)
         / len(sample),
         "the same, and to_pylist()": best(5, lambda: [nasalogs.parse(sample).to_pylist() for _ in range(20)])[1]
@@ -161,7 +161,7 @@ def main() -> int:
     print(f"{size:,.0f} MB, {os.cpu_count()} processors; the core parses {own:,.0f} MB/s on one of them\n")
     print("| a file to a table | MB/s | MB/s per CPU-second | of the core | wall s | CPU s |")
     print("|---|--:|--:|--:|--:|--:|")
-    for name, (wall, cpu) in whole_files(options.log, options.runs, not options.no_slow).items():
+    for name, (wall, cpu) in whole_files(options.log, options.runs, slow=not options.no_slow).items():
         print(f"| {name} | {size / wall:,.0f} | {size / cpu:,.0f} | {size / cpu / own:.2f} | {wall:.2f} | {cpu:.2f} |")
     print("\n| a line in memory | microseconds |\n|---|--:|")
     for name, seconds in single_lines(options.log).items():

@@ -82,9 +82,7 @@ def facts(out: Path) -> tuple[object, ...]:
 
 def main() -> int:
     """Measure all, print a table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("log", type=Path)
     parser.add_argument("--nasalogs", type=Path, required=True, help="the command to measure")
     parser.add_argument("--only", default="", help="rivals whose names hold this text")

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every test there is: Rust with doctests, the kernels under valgrind, and the files read back in Python.
+# Every test there is: Rust with doctests, the kernels under valgrind, the Python package, the files read back in Python,
+# and the wheel as users get it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/skip.sh
@@ -10,11 +11,12 @@ trap 'rm -rf "$log"' EXIT
 
 # The binary first: the command line's tests and Python's start it. The whole workspace, so that features are
 # resolved as for the tests, and nothing is built twice.
-"$cargo" build --workspace --bins --tests
+"$cargo" build --workspace --lib --bins --tests
 "$cargo" test --workspace 2>&1 | tee "$log/rust"
 
 tests/valgrind.sh 2>&1 | tee "$log/valgrind"
 NASALOGS="$(cd "$target" && pwd)/debug/nasalogs" tests/python.sh test 2>&1 | tee "$log/python"
+tests/wheel.sh 2>&1 | tee "$log/wheel"
 
 # One line for all, in the words of test runners.
 mkdir -p "$target"

@@ -1,42 +1,58 @@
 #!/usr/bin/env bash
-# The Python side: `python.sh test` reads back what nasalogs wrote; `python.sh lint` checks style and types.
+# The Python side: `python.sh test` runs the package's tests and reads back what the command line wrote;
+# `python.sh lint` checks style and types.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/skip.sh
+. tests/venv.sh
+cargo=${CARGO:-cargo}
+target=${CARGO_TARGET_DIR:-target}
 
-# A virtual environment of the repository's own, made once and again when the pinned versions change.
-requirements=tests/python/requirements.txt
-python=.venv/bin/python
-if ! cmp -s "$requirements" .venv/requirements.txt; then
-    if ! command -v python3 >/dev/null || ! python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        if can_apt; then
-            apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null
-        fi
-    fi
-    if ! python3 -m venv --clear .venv; then
-        skip "Python's read-back tests: no Python 3.11 with venv here"
-        exit 0
-    fi
-    if ! "$python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"; then
-        skip "Python's read-back tests: the packages of $requirements cannot be installed"
-        exit 0
-    fi
-    cp "$requirements" .venv/requirements.txt
-fi
+# The package in .venv, as `maturin develop` would install it. Its compiled half is the one that the workspace's tests have
+# built: maturin would build it, and half of what it depends on, a second time, as other features are asked for. And this
+# one's arrays are validated, as in those tests.
+package() {
+    "$cargo" build --quiet --workspace --lib --bins --tests
+    local module=bindings/python/python/nasalogs/_core.abi3.so script=.venv/bin/nasalogs library site said
+    for library in "$target"/debug/lib_core.{so,dylib}; do
+        # A new file: Python may have the old one in memory.
+        if [ -e "$library" ]; then rm -f "$module" && cp "$library" "$module"; fi
+    done
+    site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    rm -rf "$site"/nasalogs-*.dist-info
+    said=$(.venv/bin/maturin pep517 write-dist-info --metadata-directory "$site" 2>&1) || { echo "$said" >&2; exit 1; }
+    echo "$PWD/bindings/python/python" >"$site/nasalogs.pth"
+    printf '#!%s\nimport sys\nfrom nasalogs.__main__ import main\nsys.exit(main())\n' "$PWD/$python" >"$script"
+    chmod +x "$script"
+}
+
+venv tests/python/requirements.txt || exit 0
 
 case "${1:-test}" in
     test)
-        export NASALOGS="${NASALOGS:-$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug/nasalogs}"
-        "$python" -m pytest tests/python "${@:2}"
+        venv bindings/python/requirements.txt || exit 0
+        package
+        export NASALOGS="${NASALOGS:-$(cd "$target" && pwd)/debug/nasalogs}"
+        failed=0
+        for tests in bindings/python/tests tests/python; do
+            "$python" -m pytest "$tests" "${@:2}" || failed=1
+        done
+        exit $failed
         ;;
     setup) ;;
+    package)
+        venv bindings/python/requirements.txt || exit 0
+        package
+        ;;
     lint)
-        "$python" -m ruff check --config tests/python/pyproject.toml tests/python benches fuzz/seed.py
-        "$python" -m ruff format --check --config tests/python/pyproject.toml tests/python benches fuzz/seed.py
-        "$python" -m mypy --config-file tests/python/pyproject.toml
+        "$python" -m ruff check
+        "$python" -m ruff format --check
+        "$python" -m mypy
+        # By itself: two folders of tests both have a conftest.
+        MYPYPATH=bindings/python/tests "$python" -m mypy bindings/python/tests
         ;;
     *)
-        echo "usage: $0 [test|lint|setup]" >&2
+        echo "usage: $0 [test|lint|setup|package]" >&2
         exit 2
         ;;
 esac

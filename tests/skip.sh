@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: what a machine cannot run is said, counted, and with NASALOGS_NO_SKIPS=1 a failure.
 skips=0
 skip() {

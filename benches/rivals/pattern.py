@@ -4,9 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-LINE: Final = (
-    r'^(\S+) (\S+) (.*?) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d) ([+-]\d{4})\] "(.*)" (\d{3}|-) (\d+|-)$'
-)
+LINE: Final = r'^(\S+) (\S+) (.*?) \[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d) ([+-]\d{4})\] "(.*)" (\d{3}|-) (\d+|-)$'
 REQUEST: Final = r"^([A-Za-z]+) (.*?)(?: (HTTP/\S+))?$"
 # Captured, and split at blanks: there the brackets are still on.
 CAPTURED: Final = ("host", "ident", "authuser", "clock", "zone", "request", "status", "bytes")

@@ -316,9 +316,16 @@ pub(crate) fn start_of_text(bytes: &[u8]) -> Result<usize> {
         [0xEF, 0xBB, 0xBF, ..] => Ok(3),
         [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Err(Error::new(ErrorKind::Encoding, "the input is UTF-16")
             .with_hint("convert it first: iconv -f UTF-16 -t UTF-8")),
+        _ if bytes.get(TAR_MAGIC) == Some(b"ustar") => {
+            Err(Error::new(ErrorKind::Encoding, "the input is a tar archive, not a log")
+                .with_hint("unpack it, or pipe it: tar -xOf FILE | nasalogs convert - …"))
+        }
         _ => Ok(0),
     }
 }
+
+/// Where the header of a tar archive's first file says what it is (POSIX.1-1988).
+const TAR_MAGIC: std::ops::Range<usize> = 257..262;
 
 #[cfg(test)]
 mod tests;

@@ -58,9 +58,7 @@ def parse_time(raw: str) -> tuple[int, int] | None:
         return None
     offset = (1 if sign == "+" else -1) * (int(east_hours) * 60 + int(east_minutes))
     try:
-        minute_began = datetime(
-            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), tzinfo=UTC
-        )
+        minute_began = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
         instant = minute_began + timedelta(seconds=int(second), minutes=-offset)
     except (ValueError, OverflowError):
         return None

@@ -33,9 +33,7 @@ def test_nasa_july(genuine: Find, tmp_path: Path) -> None:
 def test_nasa_server_errors(genuine: Find, tmp_path: Path) -> None:
     out = tmp_path / "errors.parquet"
     convert(genuine("nasa/jul95_5xx_all_76.log"), out, "--to", "parquet", "--strict")
-    counts = duckdb.execute(
-        f"SELECT status, count(*) FROM read_parquet('{out}') GROUP BY 1 ORDER BY 1"
-    ).fetchall()
+    counts = duckdb.execute(f"SELECT status, count(*) FROM read_parquet('{out}') GROUP BY 1 ORDER BY 1").fetchall()
     assert counts == [(500, 62), (501, 14)]
 
 

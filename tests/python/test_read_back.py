@@ -44,9 +44,7 @@ def test_oddities_are_accounted_for(generated: Callable[..., Path], tmp_path: Pa
         assert read(out, [*reference.COMMON, "line"]) == expected, name
 
 
-def test_types_and_encodings_are_those_that_all_engines_take(
-    generated: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_types_and_encodings_are_those_that_all_engines_take(generated: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "log.parquet"
     convert(generated("combined"), out, "--to", "parquet", "--with", "line")
     schema = pq.read_schema(out)

@@ -9,8 +9,19 @@ use crate::reject::Reject;
 use crate::schema::Schema;
 use crate::{capsule, value};
 
-/// Rows, column by column. Any Arrow library takes it without a copy, through `__arrow_c_array__` or
-/// `__arrow_c_stream__`.
+/// Rows, column by column: what a loop over a Reader gives, and what `parse` returns.
+///
+/// Any library that knows Arrow takes it without a copy (`__arrow_c_array__`, `__arrow_c_stream__`).
+///
+/// Example:
+///
+///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+///     >>> batch = nasalogs.parse([line, line])
+///     >>> len(batch), batch.column("bytes")
+///     (2, [6245, 6245])
+///     >>> import pyarrow
+///     >>> pyarrow.record_batch(batch).num_columns
+///     11
 #[pyclass(frozen, module = "nasalogs")]
 pub struct RecordBatch {
     batch: arrays::RecordBatch,
@@ -61,10 +72,10 @@ impl RecordBatch {
     /// The columns.
     #[getter]
     fn schema(&self) -> Schema {
-        Schema::new(self.batch.schema(), None)
+        Schema::new(self.batch.schema(), None, &nasalogs::Naming::default())
     }
 
-    /// The lines that are no rows, of a batch that `parse` gave.
+    /// The lines that are no rows, of a batch that `parse` gave; else empty.
     #[getter]
     fn rejects(&self) -> Vec<Reject> {
         self.rejects.iter().cloned().map(Reject).collect()
@@ -74,7 +85,13 @@ impl RecordBatch {
         self.batch.num_rows()
     }
 
-    /// The values of a column.
+    /// The values of a column, as a list; times are UTC datetimes. Raises KeyError where there is no such column.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line]).column("ts")
+    ///     [datetime.datetime(1995, 7, 1, 4, 0, 1, tzinfo=datetime.timezone.utc)]
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyList>> {
         let array = self.batch.column_by_name(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
         value::column(py, array)
@@ -102,22 +119,46 @@ impl RecordBatch {
         capsule::of_schema(py, &self.batch.schema())
     }
 
-    /// The rows as a `pyarrow.RecordBatch`.
+    /// The rows as a `pyarrow.RecordBatch`. Needs pyarrow.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line]).to_pyarrow().column("status")[0].as_py()
+    ///     200
     fn to_pyarrow(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Self::frame(slf, "batch_to_pyarrow")
     }
 
-    /// The rows as a `pandas.DataFrame`.
+    /// The rows as a `pandas.DataFrame`. Needs pandas and pyarrow.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line]).to_pandas().shape
+    ///     (1, 11)
     fn to_pandas(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Self::frame(slf, "batch_to_pandas")
     }
 
-    /// The rows as a `polars.DataFrame`.
+    /// The rows as a `polars.DataFrame`. Needs polars.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line]).to_polars().item(0, "status")
+    ///     200
     fn to_polars(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Self::frame(slf, "batch_to_polars")
     }
 
-    /// The rows as dicts. Needs no other package.
+    /// The rows as dicts by column. Needs no other package.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line], columns=["path", "status"]).to_pylist()
+    ///     [{'path': '/', 'status': 200}]
     fn to_pylist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
         value::append_rows(py, &self.batch, &rows)?;
@@ -125,6 +166,12 @@ impl RecordBatch {
     }
 
     /// The columns as lists, by name. Needs no other package.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> nasalogs.parse([line], columns=["path", "status"]).to_pydict()
+    ///     {'path': ['/'], 'status': [200]}
     fn to_pydict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         value::columns(py, &self.batch)
     }

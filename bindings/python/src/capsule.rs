@@ -6,8 +6,8 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use arrow::array::{Array, RecordBatch, RecordBatchReader, StructArray};
-use arrow::compute::{can_cast_types, cast};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::compute::{CastOptions, can_cast_types, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::choice::raise;
+use crate::error;
 use crate::pass::{Log, Pass};
 use crate::signal;
 
@@ -113,7 +114,7 @@ struct Cast {
 }
 
 impl Cast {
-    /// The columns have to be the same in name and order. Where a type cannot be cast to the requested one, the
+    /// The columns have to be the same in name and order. Where a type is not the requested one in another form, the
     /// column stays as it is: the interface leaves that to the consumer.
     fn new(from: &Schema, wanted: &Schema) -> PyResult<Self> {
         let names = |schema: &Schema| -> Vec<String> {
@@ -129,7 +130,7 @@ impl Cast {
         }
         let field = |(own, wanted): (&Arc<Field>, &Arc<Field>)| {
             let data_type =
-                if can_cast_types(own.data_type(), wanted.data_type()) { wanted } else { own }.data_type();
+                if is_faithful(own.data_type(), wanted.data_type()) { wanted } else { own }.data_type();
             own.as_ref().clone().with_data_type(data_type.clone())
         };
         let fields: Vec<Field> = from.fields().iter().zip(wanted.fields()).map(field).collect();
@@ -140,10 +141,25 @@ impl Cast {
         if batch.schema_ref() == &self.schema {
             return Ok(batch.clone());
         }
+        let options = CastOptions { safe: false, ..CastOptions::default() };
         let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns =
-            columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+        let columns = columns.map(|(column, field)| cast_with_options(column, field.data_type(), &options));
+        let columns = columns.collect::<Result<_, _>>()?;
         RecordBatch::try_new(Arc::clone(&self.schema), columns)
+    }
+}
+
+/// Whether values of a type stay what they are in another. A value that does not fit is an error when it is met.
+fn is_faithful(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Binary, BinaryView, Dictionary, LargeBinary, LargeUtf8, Timestamp, Utf8, Utf8View};
+    match (from, to) {
+        (from, Dictionary(_, values)) => is_faithful(from, values) && can_cast_types(from, to),
+        (Utf8 | Utf8View, Utf8 | Utf8View | LargeUtf8 | Binary | BinaryView | LargeBinary) => true,
+        (Binary | BinaryView, Binary | BinaryView | LargeBinary) => true,
+        (from, to) if from.is_integer() && to.is_integer() => true,
+        // What it is read as, whatever the wall clock beside it.
+        (Timestamp(_, Some(_)), Timestamp(unit, Some(_))) => *unit != TimeUnit::Second,
+        (from, to) => from == to,
     }
 }
 
@@ -162,7 +178,7 @@ impl Stream {
             Some(pass) => pass,
             None => self.pass.insert(self.log.begin(self.strings)?),
         };
-        match pass.next(signal::check_for_others)? {
+        match pass.next()? {
             Some(batch) => Ok(Some(self.cast.apply(&batch)?)),
             None => Ok(None),
         }
@@ -176,7 +192,11 @@ impl Iterator for Stream {
         if self.done {
             return None;
         }
-        let next = self.advance();
+        let next = self.advance().inspect_err(|error| {
+            if error::is_interrupt(error) {
+                signal::interrupt_again();
+            }
+        });
         self.done = !matches!(next, Ok(Some(_)));
         next.map_err(ArrowError::from).transpose()
     }

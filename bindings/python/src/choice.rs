@@ -3,7 +3,7 @@
 use nasalogs::{
     Encoding, Extras, LogFormat, MaxRejects, Names, Naming, ParseOptions, Reject, Result, StringType,
 };
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
@@ -36,8 +36,8 @@ pub struct Passed<'a> {
     pub strings: &'a str,
     pub names: &'a str,
     pub rename: Option<Vec<(String, String)>>,
-    pub max_line: Option<usize>,
-    pub batch_bytes: Option<usize>,
+    pub max_line: Option<Count>,
+    pub batch_bytes: Option<Count>,
 }
 
 impl Passed<'_> {
@@ -53,10 +53,10 @@ impl Passed<'_> {
         if let Some(format) = format(py, self.format)? {
             options = options.with_format(format);
         }
-        if let Some(bytes) = self.max_line {
+        if let Some(Count(bytes)) = self.max_line {
             options = options.with_max_line(bytes);
         }
-        if let Some(bytes) = self.batch_bytes {
+        if let Some(Count(bytes)) = self.batch_bytes {
             options = options.with_chunk(bytes);
         }
         let mut naming = Naming::new(raise(py, self.names.parse::<Names>())?);
@@ -68,6 +68,23 @@ impl Passed<'_> {
         }
         let options = raise(py, naming.options(options))?;
         Ok(Choices { options, naming })
+    }
+}
+
+/// A number of something: an int that is not negative.
+#[derive(Debug, Clone, Copy)]
+pub struct Count(pub usize);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).map_err(|error| {
+            if error.is_instance_of::<PyOverflowError>(object.py()) {
+                return PyValueError::new_err(format!("expected a whole number from 0 on, not {}", &*object));
+            }
+            error
+        })
     }
 }
 
@@ -134,11 +151,12 @@ pub enum OnReject {
     Call(Py<PyAny>),
 }
 
-impl OnReject {
-    /// From an argument.
-    pub fn new(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+impl<'py> FromPyObject<'_, 'py> for OnReject {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if value.is_callable() {
-            return Ok(Self::Call(value.clone().unbind()));
+            return Ok(Self::Call(value.to_owned().unbind()));
         }
         match value.extract::<String>().as_deref() {
             Ok("count") => Ok(Self::Count),
@@ -152,7 +170,9 @@ impl OnReject {
             }
         }
     }
+}
 
+impl OnReject {
     /// Gives a rejected line to a function.
     pub fn call(function: &Py<PyAny>, reject: Reject) -> Result<()> {
         Python::attach(|py| function.call1(py, (reject::Reject(reject),)).map(drop).map_err(carry))

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use nasalogs::sink::{Compression, OutputFormat, PartitionTz};
 use nasalogs::{Encoding, Extras, Names, Result};
@@ -13,19 +12,56 @@ use nasalogs_cli::summary::Written;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::choice::{max_rejects, names, pairs, raise};
+use crate::choice::{Count, max_rejects, names, pairs, raise};
 use crate::error::{exception, rejected};
 use crate::input::{Inputs, path};
 use crate::signal;
 use crate::summary::Summary;
 
-/// Turns logs into Parquet, Arrow, NDJSON or CSV.
+/// Turns logs into Parquet, Arrow, NDJSON or CSV: `nasalogs convert`, without leaving Python.
+///
+/// The output appears when it is complete, or not at all. Lines that are no rows are counted, and kept in a file
+/// with `rejects`.
+///
+/// Args:
+///     source: As in `read`.
+///     output: The file to write; with `partition_by`, the directory of the table.
+///     format: As in `read`.
+///     to: "parquet", "arrow", "ndjson" or "csv"; None goes by the extension of `output`.
+///     partition_by: "dt" writes a directory for each day, as Hive, Athena, Spark and DuckDB read it.
+///     partition_tz: Whose days: "utc", or "log" for those of the offset that was logged.
+///     compression: Of Parquet: "zstd" (also "zstd:1" to "zstd:22"), "snappy" or "none". None is "zstd".
+///     columns, names, rename, extras, encoding: As in `read`.
+///     csv_safe: In CSV, put ' before cells that a spreadsheet would run as a formula.
+///     rejects: A file for the lines that are no rows, as NDJSON: file, line, offset, reason, raw.
+///     strict: Raise ParseError if any line is rejected. The output is written all the same.
+///     max_rejects: Write nothing and raise ParseError if more lines are rejected, as in `read`.
+///     jobs: How many threads; 0 is one for each processor.
+///     overwrite: Replace what is there: the file, or the days that are written.
+///     append: Add files to a table that is there.
+///
+/// Returns:
+///     A Summary, with what was written and how long it took.
+///
+/// Raises:
+///     OSError: An input cannot be read, or the output not be written; FileExistsError where it is there already.
+///     ParseError: No line is a row, or more were rejected than `strict` or `max_rejects` allow.
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `source` is nothing that can be read.
+///
+/// Example:
+///
+///     >>> summary = nasalogs.convert(nasalogs.generate(1000), "july.parquet", columns=["ts", "path", "status"])
+///     >>> summary.rows, summary.bytes_out > 0
+///     (1000, True)
 #[pyfunction]
 #[pyo3(signature = (
     source, output, *, format="auto", to=None, partition_by=None, partition_tz="utc", compression=None, columns=None,
     names="nasalogs", rename=None, extras=None, encoding="escape", csv_safe=false, rejects=None, strict=false,
-    max_rejects=None, jobs=0, overwrite=false, append=false
-))]
+    max_rejects=None, jobs=Count(0), overwrite=false, append=false
+), text_signature = "(source, output, *, format='auto', to=None, partition_by=None, partition_tz='utc', \
+compression=None, columns=None, names='nasalogs', rename=None, extras=None, encoding='escape', csv_safe=False, \
+rejects=None, strict=False, max_rejects=None, jobs=0, overwrite=False, append=False)")]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn convert(
     py: Python<'_>,
@@ -45,7 +81,7 @@ pub fn convert(
     rejects: Option<&Bound<'_, PyAny>>,
     strict: bool,
     max_rejects: Option<&Bound<'_, PyAny>>,
-    jobs: usize,
+    jobs: Count,
     overwrite: bool,
     append: bool,
 ) -> PyResult<Summary> {
@@ -60,7 +96,7 @@ pub fn convert(
     }
     let inputs = Inputs::new(source)?;
     let args = Args {
-        inputs: inputs.paths().map(PathBuf::from).collect(),
+        inputs: inputs.files(py),
         output: path(output)?.into(),
         format: format.to_owned(),
         to: raise(py, to.map(str::parse::<OutputFormat>).transpose())?,
@@ -76,7 +112,7 @@ pub fn convert(
         rejects: rejects.map(|rejects| path(rejects).map(PathBuf::from)).transpose()?,
         strict,
         max_rejects: Some(self::max_rejects(max_rejects)?),
-        jobs: NonZeroUsize::new(jobs),
+        jobs: NonZeroUsize::new(jobs.0),
         overwrite,
         append,
         quiet: true,
@@ -96,23 +132,20 @@ pub fn convert(
 }
 
 fn run(args: &Args, inputs: &Inputs) -> Result<Conversion> {
-    /// How often Ctrl-C is looked for.
-    const EVERY: Duration = Duration::from_millis(50);
     check_files(args)?;
     let stop = Stop::default();
-    let mut looked = Instant::now();
-    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| {
-        if looked.elapsed() < EVERY {
-            return Ok(());
-        }
-        looked = Instant::now();
-        signal::check()
-    });
+    let conversion = execute(args, inputs.sources()?, &stop, &mut |_| signal::check());
     stop.clean();
     conversion
 }
 
 /// Runs the command line, whose first word is the program's name, and gives the exit code.
+///
+/// Example:
+///
+///     >>> from nasalogs._core import command_line
+///     >>> command_line(["nasalogs", "generate", "--lines", "10", "-o", "ten.log"])
+///     0
 #[pyfunction]
 pub fn command_line(py: Python<'_>, words: Vec<std::ffi::OsString>) -> u8 {
     py.detach(|| nasalogs_cli::run(words))

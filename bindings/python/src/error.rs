@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use nasalogs::{Error, ErrorKind, Reject};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PyStopIteration, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -26,21 +26,35 @@ impl StdError for RejectedLine {}
 
 /// The error that a rejected line is where none is stood.
 pub fn rejected(reject: Reject) -> Error {
-    Error::new(ErrorKind::TooManyRejects, "a line was rejected").with_source(RejectedLine(reject))
+    Error::new(ErrorKind::TooManyRejects, said(&reject)).with_source(RejectedLine(reject))
 }
 
 /// An exception that goes through the crate and comes out again.
 pub fn carry(error: PyErr) -> Error {
-    Error::new(ErrorKind::Io, "a Python object raised an exception").with_source(error)
+    // Other libraries show only the text.
+    Error::new(ErrorKind::Io, error.to_string()).with_source(error)
+}
+
+/// Whether an error is Ctrl-C, as it was raised.
+pub fn is_interrupt(error: &Error) -> bool {
+    find::<PyErr>(error)
+        .is_some_and(|raised| Python::attach(|py| raised.is_instance_of::<PyKeyboardInterrupt>(py)))
 }
 
 /// The exception for an error: one that was raised by a Python object below, as it was; otherwise by kind.
 pub fn exception(py: Python<'_>, error: Error) -> PyErr {
     if let Some(raised) = find::<PyErr>(&error) {
+        // In a loop it would be the end of it, and what is left would be lost in silence (as PEP 479 has it).
+        if raised.is_instance_of::<PyStopIteration>(py) {
+            let error =
+                PyRuntimeError::new_err("a file object, an iterator or on_reject raised StopIteration");
+            error.set_cause(py, Some(raised.clone_ref(py)));
+            return error;
+        }
         return raised.clone_ref(py);
     }
     if let Some(RejectedLine(reject)) = find(&error) {
-        return parse_error(py, &reject.to_string(), reject.reason.as_str(), Some(reject));
+        return parse_error(py, &said(reject), reject.reason.as_str(), Some(reject));
     }
     let text = named_as_here(&error.to_string());
     match error.kind() {
@@ -52,6 +66,15 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         ErrorKind::Encoding => located(py, &text, "encoding", &error),
         _ => PyValueError::new_err(text),
     }
+}
+
+/// Where, why, and which line.
+fn said(reject: &Reject) -> String {
+    let place = match &reject.file {
+        Some(file) => format!("{}:{}", file.escape_debug(), reject.line),
+        None => format!("line {}", reject.line),
+    };
+    format!("{place}: {} ({}): {}", reject.reason, reject.reason.describe(), reject.text())
 }
 
 /// `OSError`, or the subclass that Python has for the number: `FileNotFoundError` and so on.
@@ -110,6 +133,9 @@ fn named_as_here(text: &str) -> String {
         match option {
             "" => said.push_str("--"),
             "with" => said.push_str("extras="),
+            "overwrite" | "append" | "strict" | "csv-safe" => {
+                said.push_str(&format!("{}=True", option.replace('-', "_")));
+            }
             option => said.push_str(&format!("{}=", option.replace('-', "_"))),
         }
         said.push_str(rest);

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -48,24 +47,52 @@ fn with_bytes<R>(object: &Bound<'_, PyAny>, wanted: &str, use_it: impl FnOnce(&[
     if object.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(format!("{wanted} gave str, not bytes; open it in binary mode")));
     }
-    let buffer = PyBuffer::<u8>::get(object).map_err(|_| {
+    let bytes = bytes_of(object).map_err(|_| {
         let name =
             object.get_type().name().map_or_else(|_| "something else".to_owned(), |name| name.to_string());
         PyTypeError::new_err(format!("{wanted} gave {name}, not bytes"))
     })?;
-    Ok(use_it(&buffer.to_vec(object.py())?))
+    Ok(use_it(bytes.as_bytes()))
+}
+
+/// A copy of what is in a buffer of bytes.
+///
+/// # Errors
+/// `TypeError` when it is no buffer, its items are larger, or they do not lie side by side.
+pub fn bytes_of<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    let view = PyMemoryView::from(object)?;
+    if view.getattr("itemsize")?.extract::<usize>()? != 1 {
+        return Err(PyTypeError::new_err("the buffer holds numbers, not bytes"));
+    }
+    Ok(view.call_method1("cast", ("B",))?.call_method0("tobytes")?.cast_into::<PyBytes>()?)
 }
 
 /// A file object: anything with a method `read` that gives bytes.
 pub struct File {
     object: Py<PyAny>,
     rest: Piece,
+    /// Whether it was opened here, and is closed here.
+    own: bool,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if self.own {
+            // Nobody can be told; nothing was written.
+            let _ = Python::attach(|py| self.object.call_method0(py, "close").map(drop));
+        }
+    }
 }
 
 impl File {
     /// Reads from where the object stands. The object is not closed.
     pub fn new(object: Py<PyAny>) -> Self {
-        Self { object, rest: Piece::default() }
+        Self { object, rest: Piece::default(), own: false }
+    }
+
+    /// Reads an object that is closed when it is no longer needed.
+    pub fn owned(object: Py<PyAny>) -> Self {
+        Self { object, rest: Piece::default(), own: true }
     }
 }
 
@@ -90,14 +117,16 @@ impl Read for File {
 
 /// An iterator over pieces of a log, cut anywhere.
 pub struct Pieces {
+    /// The first piece, where somebody has looked at it.
+    first: Option<Py<PyAny>>,
     iterator: Py<PyAny>,
     rest: Piece,
 }
 
 impl Pieces {
     /// Takes pieces until there are no more.
-    pub fn new(iterator: Py<PyAny>) -> Self {
-        Self { iterator, rest: Piece::default() }
+    pub fn new(first: Option<Py<PyAny>>, iterator: Py<PyAny>) -> Self {
+        Self { first, iterator, rest: Piece::default() }
     }
 }
 
@@ -108,7 +137,8 @@ impl Read for Pieces {
             return Ok(left);
         }
         Python::attach(|py| {
-            for piece in self.iterator.bind(py).try_iter()? {
+            let first = self.first.take().map(|first| Ok(first.into_bound(py)));
+            for piece in first.into_iter().chain(self.iterator.bind(py).try_iter()?) {
                 let count = with_bytes(&piece?, "the iterable", |piece| self.rest.put(piece, space))?;
                 // An empty piece is not the end.
                 if count > 0 {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nasalogs::source::{Source, expand};
@@ -9,7 +10,7 @@ use nasalogs::{Error, ErrorKind, Result};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyMapping, PyMemoryView, PyString, PyTuple};
 
 use crate::error::carry;
 use crate::file::{Buffer, Bytes, File, Pieces};
@@ -22,8 +23,10 @@ enum Input {
     Buffer(Py<PyAny>),
     /// An object with `read`.
     File(Py<PyAny>),
-    /// An iterable of bytes.
+    /// A list of bytes.
     Pieces(Py<PyAny>),
+    /// An iterator over bytes, after its first.
+    Stream(Py<PyAny>, Py<PyAny>),
 }
 
 /// What a caller passed to be read, in order.
@@ -35,7 +38,7 @@ pub struct Inputs {
 }
 
 const EXPECTED: &str =
-    "a path, a pattern, bytes, a binary file object, an iterable of bytes, or a list of such";
+    "a path, a pattern, bytes, a binary file object, an iterable of bytes or of paths, or a list of such";
 
 impl Inputs {
     /// Sorts out what was passed.
@@ -56,14 +59,15 @@ impl Inputs {
             } else {
                 items.iter().map(one).collect::<PyResult<_>>()?
             }
+        } else if is_iterator(object)? {
+            stream(object)?
         } else {
             vec![one(object)?]
         };
         let once = inputs.iter().any(|input| match input {
             Input::Path(path) => path == "-" || !is_regular(path),
-            Input::Bytes(_) | Input::Buffer(_) => false,
-            Input::File(_) => true,
-            Input::Pieces(_) => !is_list,
+            Input::Bytes(_) | Input::Buffer(_) | Input::Pieces(_) => false,
+            Input::File(_) | Input::Stream(..) => true,
         });
         Ok(Self { inputs, once, taken: AtomicBool::new(false) })
     }
@@ -104,19 +108,28 @@ impl Inputs {
                     let iterator = Python::attach(|py| {
                         object.bind(py).try_iter().map(|iterator| iterator.into_any().unbind()).map_err(carry)
                     })?;
-                    sources.push(Source::reader(Pieces::new(iterator)));
+                    sources.push(Source::reader(Pieces::new(None, iterator)));
+                }
+                Input::Stream(first, rest) => {
+                    let (first, rest) = Python::attach(|py| (first.clone_ref(py), rest.clone_ref(py)));
+                    sources.push(Source::reader(Pieces::new(Some(first), rest)));
                 }
             }
         }
         Ok(sources)
     }
 
-    /// The paths among them, as they stand.
-    pub fn paths(&self) -> impl Iterator<Item = &OsString> {
-        self.inputs.iter().filter_map(|input| match input {
-            Input::Path(path) => Some(path),
+    /// The files among them, as they were named: also those that somebody has opened.
+    pub fn files(&self, py: Python<'_>) -> Vec<PathBuf> {
+        let file = |input: &Input| match input {
+            Input::Path(path) => Some(PathBuf::from(path)),
+            Input::File(object) => {
+                let name: PathBuf = object.bind(py).getattr("name").ok()?.extract().ok()?;
+                name.is_file().then_some(name)
+            }
             _ => None,
-        })
+        };
+        self.inputs.iter().filter_map(file).collect()
     }
 }
 
@@ -139,11 +152,30 @@ fn one(object: &Bound<'_, PyAny>) -> PyResult<Input> {
         }
         return Ok(Input::File(object.clone().unbind()));
     }
-    let is_iterable = object.hasattr("__iter__")? && !object.is_instance_of::<PyMapping>();
-    if is_iterable && !object.is_instance_of::<PyList>() && !object.is_instance_of::<PyTuple>() {
-        return Ok(Input::Pieces(object.clone().unbind()));
-    }
     Err(PyTypeError::new_err(format!("expected {EXPECTED}, not {}", object.get_type().name()?)))
+}
+
+/// Whether it is something to iterate over, and nothing else that can be read.
+fn is_iterator(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_other = object.is_instance_of::<PyString>()
+        || object.hasattr("__fspath__")?
+        || has_buffer(object)
+        || object.hasattr("read")?
+        || object.is_instance_of::<PyMapping>();
+    Ok(!is_other && object.hasattr("__iter__")?)
+}
+
+/// Paths, where the first that an iterator gives is one; else pieces of one log.
+fn stream(object: &Bound<'_, PyAny>) -> PyResult<Vec<Input>> {
+    let mut items = object.try_iter()?;
+    let Some(first) = items.next().transpose()? else {
+        return Ok(vec![Input::Bytes(PyBytes::new(object.py(), b"").unbind())]);
+    };
+    if first.is_instance_of::<PyString>() || first.hasattr("__fspath__")? {
+        let rest = items.map(|item| one(&item?));
+        return std::iter::once(one(&first)).chain(rest).collect();
+    }
+    Ok(vec![Input::Stream(first.unbind(), items.into_any().unbind())])
 }
 
 /// A path of any kind; bytes that are no text in it are kept.
@@ -152,7 +184,7 @@ pub fn path(object: &Bound<'_, PyAny>) -> PyResult<OsString> {
 }
 
 fn has_buffer(object: &Bound<'_, PyAny>) -> bool {
-    object.is_instance_of::<PyBytes>() || pyo3::buffer::PyBuffer::<u8>::get(object).is_ok()
+    object.is_instance_of::<PyBytes>() || PyMemoryView::from(object).is_ok()
 }
 
 fn is_text(object: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -187,7 +219,7 @@ fn interruptible(source: Source) -> Result<Source> {
     let name = source.name();
     let opened = Python::attach(|py| {
         let opened = py.import("io")?.call_method1("FileIO", (path.as_os_str(),))?;
-        Ok(Source::reader(File::new(opened.unbind())))
+        Ok(Source::reader(File::owned(opened.unbind())))
     });
     let opened = opened.map_err(carry)?;
     Ok(match name {

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod generate;
 mod input;
+mod layout;
 mod parse;
 mod pass;
 mod reader;

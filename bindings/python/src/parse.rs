@@ -2,14 +2,14 @@
 
 use arrow::compute::concat_batches;
 use nasalogs::{Decoder, LogFormat, Reject, Result};
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyMapping, PyMemoryView, PyString};
 
 use crate::batch::RecordBatch;
-use crate::choice::{Choices, OnReject, Passed, names, pairs, raise};
+use crate::choice::{Choices, Count, OnReject, Passed, names, pairs, raise};
 use crate::error::{exception, rejected};
+use crate::file::bytes_of;
 
 /// The bytes of a line: text as UTF-8, where a lone surrogate stands for the byte that it was made from.
 pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyResult<R>) -> PyResult<R> {
@@ -25,8 +25,8 @@ pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyRes
     if let Ok(bytes) = line.cast::<PyBytes>() {
         return use_it(bytes.as_bytes());
     }
-    match PyBuffer::<u8>::get(line) {
-        Ok(buffer) => use_it(&buffer.to_vec(line.py())?),
+    match bytes_of(line) {
+        Ok(bytes) => use_it(bytes.as_bytes()),
         Err(_) => {
             Err(PyTypeError::new_err(format!("a line is str or bytes, not {}", line.get_type().name()?)))
         }
@@ -35,7 +35,7 @@ pub fn with_line<R>(line: &Bound<'_, PyAny>, use_it: impl FnOnce(&[u8]) -> PyRes
 
 /// All lines, each with its line end.
 fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let is_one = lines.is_instance_of::<PyString>() || PyBuffer::<u8>::get(lines).is_ok();
+    let is_one = lines.is_instance_of::<PyString>() || PyMemoryView::from(lines).is_ok();
     if is_one {
         return with_line(lines, |text| Ok(text.to_vec()));
     }
@@ -58,12 +58,48 @@ fn gather(lines: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     Ok(text)
 }
 
-/// Parses lines in memory to one batch.
+/// Parses lines that are in memory to one batch. For files, see `read`.
+///
+/// A line that is no row is never an error here unless `on_reject` says so, not even if all lines are like that.
+///
+/// Args:
+///     lines: A text or bytes with any number of lines, or an iterable of lines, each str or bytes, with or
+///         without its line end.
+///     format: As in `read`. Where "auto" finds that no line fits any format, all are read as "common".
+///     columns: The wanted columns, in this order; None is all of the format.
+///     extras: Further columns, behind the others: "line", "byte_offset", "raw", "file".
+///     encoding: What becomes of bytes that are not UTF-8: "escape", "latin1" or "binary".
+///     strings: The Arrow layout of text: "utf8", "view" or "compact".
+///     names: "nasalogs" or "classic".
+///     rename: Other names for columns, as {"host": "client"}.
+///     on_reject: What to do with a line that is no row: "collect" it for `RecordBatch.rejects`,
+///         "count" leaves it out, "raise" ParseError, or a function that is called with each Reject.
+///     max_line: The longest line in bytes, without its end; longer ones are rejected. None is 1 MiB.
+///
+/// Returns:
+///     A RecordBatch.
+///
+/// Raises:
+///     ParseError: A line is no row, with on_reject="raise".
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `lines` are no lines.
+///
+/// Example:
+///
+///     >>> batch = nasalogs.parse([
+///     ...     'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245',
+///     ...     'h - - [31/Feb/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245',
+///     ... ])
+///     >>> batch.num_rows
+///     1
+///     >>> [(reject.line, reject.kind) for reject in batch.rejects]
+///     [(2, 'bad_timestamp')]
 #[pyfunction]
 #[pyo3(signature = (
     lines, *, format="auto", columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None,
-    on_reject=None, max_line=None
-))]
+    on_reject=OnReject::Collect, max_line=None
+), text_signature = "(lines, *, format='auto', columns=None, extras=None, encoding='escape', strings='utf8', \
+names='nasalogs', rename=None, on_reject='collect', max_line=None)")]
 #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn parse(
     py: Python<'_>,
@@ -75,8 +111,8 @@ pub fn parse(
     strings: &str,
     names: &str,
     rename: Option<&Bound<'_, PyAny>>,
-    on_reject: Option<&Bound<'_, PyAny>>,
-    max_line: Option<usize>,
+    on_reject: OnReject,
+    max_line: Option<Count>,
 ) -> PyResult<RecordBatch> {
     let passed = Passed {
         format,
@@ -90,7 +126,6 @@ pub fn parse(
         batch_bytes: None,
     };
     let choices = passed.choices(py)?;
-    let on_reject = on_reject.map_or(Ok(OnReject::Collect), OnReject::new)?;
     let text = gather(lines)?;
     let (batch, rejects) = raise(py, py.detach(|| decode(&text, choices)))?;
     let kept = match on_reject {

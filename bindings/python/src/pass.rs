@@ -1,14 +1,18 @@
 //! A log that can be read, and the readings of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{RecordBatch, RecordBatchReader};
 use arrow::datatypes::SchemaRef;
-use nasalogs::{Error, ErrorKind, MaxRejects, Named, ReaderBuilder, Reject, Result, StringType, Summary};
+use nasalogs::{
+    Error, ErrorKind, MaxRejects, Named, Naming, ReaderBuilder, Reject, Result, StringType, Summary, schema,
+};
 
 use crate::choice::{Choices, OnReject};
 use crate::error;
 use crate::input::Inputs;
+use crate::signal;
 
 /// Inputs and how to read them. Opened at once, so that a missing file is an error where it was named; then each consumer
 /// reads it from the start.
@@ -43,7 +47,7 @@ impl Log {
     /// As [`ReaderBuilder::open_sources`] and [`Inputs::sources`] have them.
     pub fn open(inputs: Inputs, choices: Choices, run: Run) -> Result<Self> {
         let pass = Arc::new(Pass::open(&inputs, &choices, &run, choices.options.strings)?);
-        let (schema, format) = (pass.schema.clone(), pass.summary().format);
+        let (schema, format) = (pass.schema.clone(), pass.summary()?.format);
         let state = State { fresh: Some(Arc::clone(&pass)), latest: pass };
         Ok(Self { inputs, choices, run, state: Mutex::new(state), schema, format })
     }
@@ -56,6 +60,11 @@ impl Log {
     /// The format; of several, the one with the most columns.
     pub fn format(&self) -> Option<&nasalogs::LogFormat> {
         self.format.as_ref()
+    }
+
+    /// The names that columns get.
+    pub fn naming(&self) -> &Naming {
+        &self.choices.naming
     }
 
     /// The layout of strings that was chosen.
@@ -87,6 +96,13 @@ impl Log {
             Some(pass) => Arc::new(pass.with_strings(strings, &self.choices)?),
             None => Arc::new(Pass::open(&self.inputs, &self.choices, &self.run, strings)?),
         };
+        if *pass.schema() != schema::with_strings(&self.schema, strings) {
+            return Err(Error::new(
+                ErrorKind::Format,
+                "the inputs are no longer in the format that they were in",
+            )
+            .with_hint("call read() again, or name the format"));
+        }
         lock(&self.state).latest = Arc::clone(&pass);
         Ok(pass)
     }
@@ -95,6 +111,8 @@ impl Log {
 /// One reading of a log, from its start to its end.
 pub struct Pass {
     reading: Mutex<Reading>,
+    /// The thread that is reading: what it calls in Python must not read on, or ask for an account.
+    busy: AtomicUsize,
     schema: SchemaRef,
     named: Option<Named>,
     kept: Arc<Mutex<Vec<Reject>>>,
@@ -110,8 +128,11 @@ impl Pass {
     fn open(inputs: &Inputs, choices: &Choices, run: &Run, strings: StringType) -> Result<Self> {
         let options = choices.options.clone().with_strings(strings);
         let kept: Arc<Mutex<Vec<Reject>>> = Arc::default();
-        let mut builder =
-            ReaderBuilder::new().with_options(options).with_jobs(run.jobs).with_max_rejects(run.max_rejects);
+        let mut builder = ReaderBuilder::new()
+            .with_options(options)
+            .with_jobs(run.jobs)
+            .with_max_rejects(run.max_rejects)
+            .with_watch(signal::check);
         if run.strict || !matches!(run.on_reject, OnReject::Count) {
             builder = builder.with_rejects(listener(&run.on_reject, Arc::clone(&kept)));
         }
@@ -128,7 +149,8 @@ impl Pass {
         let named = choices.naming.bind(&reader.schema())?;
         let schema = named.schema();
         let named = (!choices.naming.is_plain()).then_some(named);
-        Ok(Self { reading: Mutex::new(Reading::Open(Box::new(reader))), schema, named, kept, strict })
+        let reading = Mutex::new(Reading::Open(Box::new(reader)));
+        Ok(Self { reading, busy: AtomicUsize::new(0), schema, named, kept, strict })
     }
 
     /// The same, not yet begun, with another layout of strings.
@@ -136,20 +158,33 @@ impl Pass {
         let taken = std::mem::replace(&mut *lock(&self.reading), Reading::Ended(Box::default()));
         match taken {
             Reading::Open(reader) => {
-                Self::new(reader.with_strings(strings)?, choices, Arc::clone(&self.kept), self.strict)
+                let kept = Arc::clone(&self.kept);
+                Self::new(reader.with_strings(strings)?, choices, kept, self.strict)
             }
             Reading::Ended(_) => Err(Error::new(ErrorKind::Options, "the reading has ended")),
         }
     }
 
-    /// The next batch, after a look whether someone wants to stop. Called detached.
+    /// The reading, for this thread alone, unless it has it already.
+    fn hold(&self) -> Result<Held<'_>> {
+        let me = this_thread();
+        if self.busy.load(Ordering::Relaxed) == me {
+            return Err(Error::new(ErrorKind::Options, "the reader is used by what it calls itself")
+                .with_hint("do not use it in on_reject, or in the read() of a file object"));
+        }
+        let reading = lock(&self.reading);
+        self.busy.store(me, Ordering::Relaxed);
+        Ok(Held { busy: &self.busy, reading })
+    }
+
+    /// The next batch. Called detached.
     ///
     /// # Errors
     /// As [`nasalogs::Reader::next_batch`]; at the end also when lines were rejected and none is to be.
-    pub fn next(&self, check: fn() -> Result<()>) -> Result<Option<RecordBatch>> {
-        let mut reading = lock(&self.reading);
-        let Reading::Open(reader) = &mut *reading else { return Ok(None) };
-        let next = check().and_then(|()| reader.next_batch());
+    pub fn next(&self) -> Result<Option<RecordBatch>> {
+        let mut held = self.hold()?;
+        let Reading::Open(reader) = &mut *held.reading else { return Ok(None) };
+        let next = reader.next_batch();
         let next = match (next, &self.named) {
             (Ok(Some(batch)), Some(named)) => named.apply(&batch).map(Some),
             (next, _) => next,
@@ -159,7 +194,7 @@ impl Pass {
         }
         let summary = reader.summary();
         let rejected = summary.rejected;
-        *reading = Reading::Ended(Box::new(summary));
+        *held.reading = Reading::Ended(Box::new(summary));
         match (next, lock(&self.kept).first()) {
             (Ok(None), Some(first)) if self.strict && rejected > 0 => Err(error::rejected(first.clone())),
             (next, _) => next,
@@ -167,17 +202,40 @@ impl Pass {
     }
 
     /// The account so far. Called detached.
-    pub fn summary(&self) -> Summary {
-        match &*lock(&self.reading) {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] when it is asked for by what the reading itself has called.
+    pub fn summary(&self) -> Result<Summary> {
+        Ok(match &*self.hold()?.reading {
             Reading::Open(reader) => reader.summary(),
             Reading::Ended(summary) => summary.as_ref().clone(),
-        }
+        })
     }
 
     /// The schema of the batches.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
+}
+
+/// A reading that one thread has.
+struct Held<'a> {
+    busy: &'a AtomicUsize,
+    reading: MutexGuard<'a, Reading>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.busy.store(0, Ordering::Relaxed);
+    }
+}
+
+/// A number for this thread, never 0: where something of its own lies.
+fn this_thread() -> usize {
+    thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| std::ptr::from_ref(here).addr())
 }
 
 /// What is done with each rejected line. Where only the first is needed, only it is kept.

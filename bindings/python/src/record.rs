@@ -1,25 +1,33 @@
 //! One line at a time.
 
-use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nasalogs::field::text::{escape_invalid, latin1_into};
-use nasalogs::{
-    Encoding, LogFormat, Names, Naming, ParseOptions, Reject, RejectReason, StringType, Value, schema,
-};
+use nasalogs::{Encoding, Names, Reject, RejectReason, Value, schema};
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyString};
 
 use crate::choice::{pairs, raise};
 use crate::error::parse_error;
+use crate::layout::{Layout, known, layout};
 use crate::parse::with_line;
 use crate::reject::shortened;
 use crate::value::datetime;
 
-/// A line that is a row. Its attributes are the columns of its format, and so are its keys.
+/// One line, parsed: what `parse_line` gives. Its columns are attributes, and keys too; what was not logged is
+/// None.
+///
+/// `ts` is a datetime in the offset that was logged. A value becomes a Python object when it is asked for.
+///
+/// Example:
+///
+///     >>> record = nasalogs.parse_line('h - - [01/Jul/1995:00:00:01 -0400] "GET /a HTTP/1.0" 200 -')
+///     >>> record.host, record["status"], record.bytes
+///     ('h', 200, None)
+///     >>> dict(record)["path"]
+///     '/a'
 #[pyclass(frozen, eq, hash, module = "nasalogs")]
 #[derive(PartialEq, Eq, Hash)]
 pub struct Record {
@@ -29,32 +37,13 @@ pub struct Record {
     values: Box<[Stored]>,
 }
 
-/// The columns of records of one kind.
-struct Layout {
-    names: Vec<String>,
-    /// The same, as keys of dicts.
-    keys: Vec<Py<PyString>>,
-}
-
-impl PartialEq for Layout {
-    fn eq(&self, other: &Self) -> bool {
-        self.names == other.names
-    }
-}
-
-impl Eq for Layout {}
-
-impl Hash for Layout {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.names.hash(state);
-    }
-}
-
 /// A value; texts are parts of the line.
 #[derive(PartialEq, Eq, Hash)]
 enum Stored {
     Null,
     Text(Range<u32>),
+    /// A part of the line that is text whatever the encoding.
+    Ascii(Range<u32>),
     /// A text that is no part of the line.
     Made(Box<[u8]>),
     Int(i64),
@@ -71,8 +60,9 @@ impl Record {
     fn value<'py>(&self, py: Python<'py>, column: usize) -> PyResult<Bound<'py, PyAny>> {
         match &self.values[column] {
             Stored::Null => Ok(py.None().into_bound(py)),
-            Stored::Text(range) => {
-                Ok(self.text(py, self.line.get(range.start as usize..range.end as usize).unwrap_or_default()))
+            Stored::Text(range) => Ok(self.text(py, part(&self.line, range))),
+            Stored::Ascii(range) => {
+                Ok(PyString::new(py, &String::from_utf8_lossy(part(&self.line, range))).into_any())
             }
             Stored::Made(bytes) => Ok(self.text(py, bytes)),
             Stored::Int(value) => Ok(value.into_pyobject(py)?.into_any()),
@@ -223,15 +213,33 @@ impl Record {
     }
 
     fn __dir__(&self) -> Vec<&str> {
-        self.layout.names.iter().map(String::as_str).chain(["keys", "raw_line", "to_dict"]).collect()
+        self.layout
+            .names
+            .iter()
+            .map(String::as_str)
+            .chain(["get", "items", "keys", "raw_line", "to_dict", "values"])
+            .collect()
     }
 
-    /// The names of the columns; so `dict(record)` works.
+    /// The names of the columns, so that `dict(record)` works.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> nasalogs.parse_line(line, names="classic").keys()
+    ///     ['ip', 'timestamp', 'method', 'url', 'protocol', 'status_code', 'bytes']
     fn keys(&self) -> Vec<&str> {
         self.layout.names.iter().map(String::as_str).collect()
     }
 
     /// The columns and their values.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 -'
+    ///     >>> record = nasalogs.parse_line(line, names="classic").to_dict()
+    ///     >>> record["url"], record["bytes"]
+    ///     ('/a?b', 0)
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
         for (index, key) in self.layout.keys.iter().enumerate() {
@@ -240,7 +248,49 @@ impl Record {
         Ok(all)
     }
 
-    /// The line, without its line end.
+    /// The value of a column, or another where there is no such column.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 1'
+    ///     >>> nasalogs.parse_line(line).get("user_agent", "unknown")
+    ///     'unknown'
+    #[pyo3(signature = (name, default=None, /))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.find(name) {
+            Some(column) => self.value(py, column),
+            None => Ok(default.unwrap_or_else(|| py.None().into_bound(py))),
+        }
+    }
+
+    /// The values of the columns, in order.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 1'
+    ///     >>> nasalogs.parse_line(line).values()[-2:]
+    ///     [200, 1]
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        (0..self.values.len()).map(|column| self.value(py, column)).collect()
+    }
+
+    /// The names of the columns and their values, in order.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 1'
+    ///     >>> nasalogs.parse_line(line).items()[-2:]
+    ///     [('status', 200), ('bytes', 1)]
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(&str, Bound<'py, PyAny>)>> {
+        self.keys().into_iter().zip(self.values(py)?).map(Ok).collect()
+    }
+
+    /// The line's bytes, without its line end.
     #[getter]
     fn raw_line<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.line)
@@ -251,7 +301,33 @@ impl Record {
     }
 }
 
-/// Reads one line.
+/// Parses one line.
+///
+/// Args:
+///     line: The line, as str or bytes, with or without its line end.
+///     format: As in `read`. "auto" looks at the line each time: name the format where speed counts.
+///     encoding: What becomes of bytes that are not UTF-8: "escape", "latin1" or "binary".
+///     names: "nasalogs" or "classic".
+///     rename: Other names for columns, as {"host": "client"}.
+///
+/// Returns:
+///     A Record: its columns are attributes and keys.
+///
+/// Raises:
+///     ParseError: The line is no row; `kind` says why.
+///     ValueError: An argument is none of those it can be.
+///     TypeError: `line` is neither str nor bytes.
+///
+/// Example:
+///
+///     >>> line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 6245'
+///     >>> record = nasalogs.parse_line(line)
+///     >>> record.path, record["query"], record.status
+///     ('/a', 'b', 200)
+///     >>> record.ts.isoformat()
+///     '1995-07-01T00:00:01-04:00'
+///     >>> nasalogs.parse_line(line, names="classic").url
+///     '/a?b'
 #[pyfunction]
 #[pyo3(signature = (line, *, format="auto", encoding="escape", names="nasalogs", rename=None))]
 pub fn parse_line(
@@ -265,17 +341,17 @@ pub fn parse_line(
     let names: Names = raise(py, names.parse())?;
     let encoding: Encoding = raise(py, encoding.parse())?;
     let rename = pairs(rename)?.unwrap_or_default();
-    with_line(line, |line| {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+    with_line(line, |whole| {
+        let line = whole.strip_suffix(b"\n").unwrap_or(whole);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let format = known(py, format, line)?;
-        let record = match format.parse_line(line) {
+        let format = known(py, format, whole)?;
+        let record = match format.parse_line(whole) {
             _ if line.contains(&b'\n') => Err(RejectReason::TrailingData),
             read => read,
         };
         let record = record.map_err(|reason| {
             let reject = Reject { file: None, line: 1, offset: 0, reason, raw: line.to_vec() };
-            let text = format!("{}: {}", reason.describe(), nasalogs::field::text::escape_control(line));
+            let text = format!("{reason} ({}): {}", reason.describe(), reject.text());
             parse_error(py, &text, reason.as_str(), Some(&reject))
         })?;
         let values = match names {
@@ -285,65 +361,6 @@ pub fn parse_line(
         let layout = layout(py, &format, names, &rename)?;
         Ok(Record { line: line.into(), encoding, layout, values })
     })
-}
-
-/// The format of a line, as it was named; a detected one where none was, and `common` where none fits.
-fn known(py: Python<'_>, name: &str, line: &[u8]) -> PyResult<LogFormat> {
-    /// Format strings that were understood before: a script has one or two.
-    static STRINGS: LazyLock<Mutex<HashMap<String, LogFormat>>> = LazyLock::new(Mutex::default);
-    const MOST: usize = 64;
-    if name == "auto" {
-        return Ok(LogFormat::detect(line).map_or_else(|_| LogFormat::common(), |found| found.format));
-    }
-    if let Some(format) = LogFormat::built_in(name) {
-        return Ok(format);
-    }
-    let mut strings = STRINGS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(format) = strings.get(name) {
-        return Ok(format.clone());
-    }
-    let format: LogFormat = raise(py, name.parse())?;
-    if strings.len() < MOST {
-        strings.insert(name.to_owned(), format.clone());
-    }
-    Ok(format)
-}
-
-/// The names that columns of a format get.
-fn layout(
-    py: Python<'_>,
-    format: &LogFormat,
-    names: Names,
-    rename: &[(String, String)],
-) -> PyResult<Arc<Layout>> {
-    /// By format, for each kind of names, where nothing is renamed.
-    static KNOWN: LazyLock<[Mutex<HashMap<String, Arc<Layout>>>; 2]> = LazyLock::new(Default::default);
-    const MOST: usize = 64;
-    let make = || -> PyResult<Arc<Layout>> {
-        let mut naming = Naming::new(names);
-        for (from, to) in rename {
-            naming = naming.with_rename(from, to);
-        }
-        let options = ParseOptions::new().with_strings(StringType::Utf8);
-        let schema = naming.options(options).and_then(|options| options.schema(format));
-        let named = raise(py, schema.and_then(|schema| naming.bind(&schema)))?;
-        let names: Vec<String> = named.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let keys = names.iter().map(|name| PyString::intern(py, name).unbind()).collect();
-        Ok(Arc::new(Layout { names, keys }))
-    };
-    if !rename.is_empty() {
-        return make();
-    }
-    let known = &KNOWN[usize::from(names == Names::Classic)];
-    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(layout) = known.get(format.pattern()) {
-        return Ok(Arc::clone(layout));
-    }
-    let layout = make()?;
-    if known.len() < MOST {
-        known.insert(format.pattern().to_owned(), Arc::clone(&layout));
-    }
-    Ok(layout)
 }
 
 /// The values of all columns.
@@ -374,6 +391,10 @@ fn store(line: &[u8], value: Value<'_>) -> Stored {
     }
 }
 
+fn part<'a>(line: &'a [u8], range: &Range<u32>) -> &'a [u8] {
+    line.get(range.start as usize..range.end as usize).unwrap_or_default()
+}
+
 /// A text, as a part of the line if it is one.
 fn text(line: &[u8], bytes: &[u8]) -> Stored {
     let start = (bytes.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize);
@@ -394,7 +415,10 @@ fn classic(record: &nasalogs::Record<'_>) -> Box<[Stored]> {
     };
     [
         part(record.host()),
-        part(record.logged_time()),
+        match part(record.logged_time()) {
+            Stored::Text(range) => Stored::Ascii(range),
+            other => other,
+        },
         part(record.method()),
         url,
         part(record.protocol()),

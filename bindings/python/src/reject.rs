@@ -3,14 +3,20 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// A line that is no row, and why.
+/// A line that is no row, and why. With str(), as a message.
+///
+/// Example:
+///
+///     >>> [reject] = nasalogs.parse(["no log line"]).rejects
+///     >>> reject.kind, reject.line, reject.raw
+///     ('missing_field', 1, b'no log line')
 #[pyclass(frozen, eq, module = "nasalogs")]
 #[derive(PartialEq, Eq)]
 pub struct Reject(pub nasalogs::Reject);
 
 #[pymethods]
 impl Reject {
-    /// Why, as one word: `"bad_timestamp"`.
+    /// Why, as one word that programs can rely on, such as "bad_timestamp".
     #[getter]
     fn kind(&self) -> &'static str {
         self.0.reason.as_str()

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use nasalogs::LogFormat;
-use nasalogs::schema::EXTRA;
+use nasalogs::{LogFormat, Naming};
 use pyo3::exceptions::{PyIndexError, PyKeyError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyInt, PyIterator};
@@ -13,6 +12,11 @@ use crate::capsule;
 use crate::choice::{Passed, names, pairs, raise};
 
 /// A column: its name, its type, whether it can be null, and what it means.
+///
+/// Example:
+///
+///     >>> nasalogs.schema("common")["bytes"]
+///     Field("bytes", int64, nullable)
 #[pyclass(frozen, eq, hash, module = "nasalogs")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Field {
@@ -38,7 +42,15 @@ impl Field {
     }
 }
 
-/// The columns of a table. Any Arrow library takes it through `__arrow_c_schema__`.
+/// The columns of a table, by number and by name. Any library that knows Arrow takes it (`__arrow_c_schema__`).
+///
+/// Example:
+///
+///     >>> schema = nasalogs.schema("common")
+///     >>> schema.names[:3], len(schema), "status" in schema
+///     (['host', 'ident', 'authuser'], 11, True)
+///     >>> schema["status"].doc
+///     'HTTP status; null when `-`'
 #[pyclass(frozen, eq, module = "nasalogs")]
 #[derive(PartialEq, Eq)]
 pub struct Schema {
@@ -48,12 +60,8 @@ pub struct Schema {
 
 impl Schema {
     /// A schema, with the meanings that a format has for its columns.
-    pub fn new(schema: SchemaRef, format: Option<&LogFormat>) -> Self {
-        let doc = |name: &str| {
-            let extra = EXTRA;
-            let mut known = format.into_iter().flat_map(LogFormat::columns).chain(&extra);
-            known.find(|column| column.name == name).map(|column| column.doc.to_string())
-        };
+    pub fn new(schema: SchemaRef, format: Option<&LogFormat>, naming: &Naming) -> Self {
+        let doc = |name: &str| naming.doc(name, format);
         let fields = schema
             .fields()
             .iter()
@@ -112,7 +120,12 @@ impl Schema {
         capsule::of_schema(py, &self.schema)
     }
 
-    /// As a `pyarrow.Schema`.
+    /// The columns as a `pyarrow.Schema`. Needs pyarrow.
+    ///
+    /// Example:
+    ///
+    ///     >>> nasalogs.schema("common").to_pyarrow().field("ts").type
+    ///     TimestampType(timestamp[ms, tz=UTC])
     fn to_pyarrow(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         Ok(slf.py().import("nasalogs._frame")?.call_method1("schema_to_pyarrow", (slf,))?.unbind())
     }
@@ -134,7 +147,23 @@ impl Schema {
     }
 }
 
-/// The columns of a format.
+/// The columns that a format gives under these options, without any log.
+///
+/// Args:
+///     format: The name of a format, or an Apache LogFormat or nginx log_format string.
+///     columns, extras, encoding, strings, names, rename: As in `read`.
+///
+/// Returns:
+///     A Schema.
+///
+/// Raises:
+///     ValueError: There is no such format or column.
+///
+/// Example:
+///
+///     >>> print(nasalogs.schema("$remote_addr [$time_local] $status", columns=["host", "status"]))
+///     host: string not null
+///     status: int16
 #[pyfunction]
 #[pyo3(signature = (
     format, *, columns=None, extras=None, encoding="escape", strings="utf8", names="nasalogs", rename=None
@@ -166,5 +195,5 @@ pub fn schema(
     let choices = passed.choices(py)?;
     let schema = raise(py, choices.options.schema(&of))?;
     let named = raise(py, choices.naming.bind(&schema))?;
-    Ok(Schema::new(Arc::clone(&named.schema()), Some(&of)))
+    Ok(Schema::new(Arc::clone(&named.schema()), Some(&of), &choices.naming))
 }

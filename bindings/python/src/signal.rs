@@ -1,7 +1,9 @@
 //! Ctrl-C while Rust works.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 use nasalogs::{Error, ErrorKind, Result};
 use pyo3::exceptions::PyKeyboardInterrupt;
@@ -19,7 +21,10 @@ pub fn remember_main_thread(py: Python<'_>) -> PyResult<()> {
     Ok(())
 }
 
-/// Runs the handlers of signals that have come, from code that is detached from the interpreter.
+/// How often it is worth to look: attaching to the interpreter can take as long as another thread lets it.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Runs the handlers of signals that have come, from code that is detached from the interpreter. Cheap to call often.
 ///
 /// # Errors
 /// What a handler raised: `KeyboardInterrupt` mostly.
@@ -27,20 +32,25 @@ pub fn check() -> Result<()> {
     if MAIN.get().copied().flatten() != Some(std::thread::current().id()) {
         return Ok(());
     }
+    thread_local! {
+        static LOOKED: Cell<Option<Instant>> = const { Cell::new(None) };
+    }
+    if LOOKED.get().is_some_and(|looked| looked.elapsed() < EVERY) {
+        return Ok(());
+    }
+    LOOKED.set(Some(Instant::now()));
     Python::attach(|py| py.check_signals()).map_err(interrupted)
 }
 
-/// As [`check`], where the exception could not get through, because a foreign reader of a stream makes its own of every
-/// error: the interrupt is set anew, to be raised when control is back in Python.
-pub fn check_for_others() -> Result<()> {
-    check().inspect_err(|_| {
-        Python::attach(|py| {
-            static INTERRUPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-            let interrupt = INTERRUPT.import(py, "_thread", "interrupt_main");
-            // Without it the foreign reader's error is all there is.
-            let _ = interrupt.and_then(|interrupt| interrupt.call0());
-        });
-    })
+/// Sets an interrupt anew, to be raised when control is back in Python: its exception does not get through a foreign reader
+/// of a stream, which makes its own of every error.
+pub fn interrupt_again() {
+    Python::attach(|py| {
+        static INTERRUPT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let interrupt = INTERRUPT.import(py, "_thread", "interrupt_main");
+        // Without it the foreign reader's error is all there is.
+        let _ = interrupt.and_then(|interrupt| interrupt.call0());
+    });
 }
 
 fn interrupted(error: PyErr) -> Error {

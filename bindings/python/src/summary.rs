@@ -3,7 +3,17 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// What was read, and what became of every line: `rows + rejected + blank == lines`, always.
+/// The account of a run: what was read, and what became of every line.
+///
+/// `rows + rejected + blank == lines`, always.
+///
+/// Example:
+///
+///     >>> reader = nasalogs.read(nasalogs.generate(1000, oddities=0.1))
+///     >>> rows = reader.to_pylist()
+///     >>> summary = reader.summary
+///     >>> summary.rows + summary.rejected + summary.blank == summary.lines == 1000
+///     True
 #[pyclass(frozen, module = "nasalogs")]
 pub struct Summary {
     pub summary: nasalogs::Summary,
@@ -43,7 +53,7 @@ impl Summary {
         self.summary.blank
     }
 
-    /// The rejected ones by reason.
+    /// How many lines were rejected for each reason; reasons that did not occur are missing.
     #[getter]
     fn rejects_by_reason<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let counts = PyDict::new(py);
@@ -53,7 +63,7 @@ impl Summary {
         Ok(counts)
     }
 
-    /// Bytes that were read, as they lie on the disk.
+    /// Bytes that were read, compressed ones as they are.
     #[getter]
     fn bytes_in(&self) -> u64 {
         self.summary.bytes_in
@@ -65,25 +75,33 @@ impl Summary {
         self.summary.bytes_parsed
     }
 
-    /// Bytes that were written; `None` where nothing was to be written.
+    /// Bytes that `convert` has written; None for a reading.
     #[getter]
     fn bytes_out(&self) -> Option<u64> {
         self.written.map(|(bytes, _)| bytes)
     }
 
-    /// How long it took, in seconds; `None` where that was up to the caller.
+    /// How long `convert` took; None for a reading, whose pace is the caller's.
     #[getter]
     fn seconds(&self) -> Option<f64> {
         self.written.map(|(_, seconds)| seconds)
     }
 
-    /// The format that was read: its name, or the format string.
+    /// The format that was read: its name, or the format string; None before it is known.
     #[getter]
     fn format(&self) -> Option<String> {
         self.summary.format.as_ref().map(ToString::to_string)
     }
 
-    /// All of it.
+    /// All of it, for JSON.
+    ///
+    /// Example:
+    ///
+    ///     >>> import json
+    ///     >>> reader = nasalogs.read(nasalogs.generate(10))
+    ///     >>> rows = reader.to_pylist()
+    ///     >>> json.dumps(reader.summary.to_dict())
+    ///     '{"files": 1, "lines": 10, "rows": 10, ...}'
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
         all.set_item("files", self.files())?;

@@ -50,8 +50,11 @@ fn bytes<'a, 'py>(
 
 /// An instant, in milliseconds since 1970 UTC, as an aware datetime in an offset of so many minutes east.
 pub fn datetime(py: Python<'_>, ms: i64, tz_offset: i16) -> PyResult<Bound<'_, PyDateTime>> {
-    let zone = zone(py, tz_offset)?;
     let local = ms + i64::from(tz_offset) * 60_000;
+    // A leap second at the end of 9999 is in the year after it, which Python has only in UTC, where it was not yet then.
+    let is_known = (1..=9999).contains(&civil_from_days(local.div_euclid(86_400_000)).0);
+    let (local, tz_offset) = if is_known { (local, tz_offset) } else { (ms, 0) };
+    let zone = zone(py, tz_offset)?;
     let (year, month, day) = civil_from_days(local.div_euclid(86_400_000));
     let of_day = local.rem_euclid(86_400_000);
     let (second, milli) = (of_day / 1000, of_day % 1000);
@@ -76,12 +79,15 @@ fn zone(py: Python<'_>, tz_offset: i16) -> PyResult<Bound<'_, PyTzInfo>> {
     if tz_offset == 0 {
         return Ok(PyTzInfo::utc(py)?.to_owned());
     }
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, zone)) = last.as_ref().filter(|(of, _)| *of == tz_offset) {
-        return Ok(zone.bind(py).clone());
+    // Never held while Python makes an object, which can run anything, also this.
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = last().as_ref().filter(|(of, _)| *of == tz_offset).map(|(_, zone)| zone.clone_ref(py));
+    if let Some(zone) = kept {
+        return Ok(zone.into_bound(py));
     }
     let zone = PyTzInfo::fixed_offset(py, PyDelta::new(py, 0, i32::from(tz_offset) * 60, 0, true)?)?;
-    *last = Some((tz_offset, zone.clone().unbind()));
+    let before = last().replace((tz_offset, zone.clone().unbind()));
+    drop(before);
     Ok(zone)
 }
 

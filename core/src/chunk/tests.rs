@@ -193,3 +193,14 @@ fn marks_at_the_start() {
     assert!(chunks(b"", 1, &options).is_empty());
     assert!(chunks(b"\xEF\xBB\xBF", 1, &options).is_empty());
 }
+
+#[test]
+fn an_archive_is_not_a_log() {
+    let mut head = vec![0; 512];
+    head[257..262].copy_from_slice(b"ustar");
+    let error = start_of_text(&head).unwrap_err();
+    assert!(error.to_string().starts_with("the input is a tar archive"), "{error}");
+    head[257] = b'U';
+    assert_eq!(start_of_text(&head).unwrap(), 0);
+    assert_eq!(start_of_text(b"h").unwrap(), 0);
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::feed::{Feed, Opened};
 use super::pool::Pool;
-use super::{OnReject, OpenOptions, Reader, Summary};
+use super::{OnReject, OpenOptions, Reader, Summary, Watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::ParseOptions;
 use crate::reject::Reject;
@@ -45,6 +45,7 @@ pub struct ReaderBuilder {
     on_reject: Option<OnReject>,
     max_rejects: MaxRejects,
     stop: Arc<AtomicBool>,
+    watch: Option<Watch>,
 }
 
 impl ReaderBuilder {
@@ -89,6 +90,14 @@ impl ReaderBuilder {
         self
     }
 
+    /// A function that is called on the reader's own thread before each chunk is taken, whether it gives rows or not: to
+    /// look for what only that thread may look for. An error of it ends the run.
+    #[must_use]
+    pub fn with_watch(mut self, watch: impl FnMut() -> Result<()> + Send + 'static) -> Self {
+        self.watch = Some(Box::new(watch));
+        self
+    }
+
     /// Opens paths, globs, or `-` for standard input, in the order given.
     ///
     /// # Errors
@@ -130,6 +139,7 @@ impl ReaderBuilder {
             refused: None,
             done: false,
             stop: self.stop,
+            watch: self.watch,
             on_reject: self.on_reject,
             max_rejects: self.max_rejects,
             first_reject: None,

@@ -33,6 +33,9 @@ use pool::{Pending, Pool};
 /// What is done with a rejected line.
 type OnReject = Box<dyn FnMut(Reject) -> Result<()> + Send>;
 
+/// What is called before each chunk.
+type Watch = Box<dyn FnMut() -> Result<()> + Send>;
+
 /// What a feed has to know of the run.
 struct OpenOptions<'a> {
     options: &'a ParseOptions,
@@ -59,6 +62,7 @@ pub struct Reader {
     refused: Option<Error>,
     done: bool,
     stop: Arc<AtomicBool>,
+    watch: Option<Watch>,
     on_reject: Option<OnReject>,
     max_rejects: MaxRejects,
     first_reject: Option<Reject>,
@@ -138,6 +142,9 @@ impl Reader {
                 return Err(error);
             }
             go_on(&self.stop)?;
+            if let Some(watch) = &mut self.watch {
+                watch()?;
+            }
             self.fill();
             let Some(pending) = self.pending.pop_front() else {
                 // Inputs without a line count too.

@@ -39,7 +39,7 @@ pub(super) fn batch(batch: &RecordBatch, schema: &SchemaRef, label: &Label) -> R
         .map(|(column, field)| plain(column, field, label))
         .collect::<Result<Vec<_>>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|error| label.library(error))
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(|error| label.foreign(error))
 }
 
 fn plain(column: &ArrayRef, field: &Field, label: &Label) -> Result<ArrayRef> {
@@ -60,5 +60,5 @@ fn plain(column: &ArrayRef, field: &Field, label: &Label) -> Result<ArrayRef> {
         )
         .with_hint("make smaller batches"));
     }
-    arrow::compute::cast(column, field.data_type()).map_err(|error| label.library(error))
+    arrow::compute::cast(column, field.data_type()).map_err(|error| label.foreign(error))
 }

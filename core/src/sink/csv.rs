@@ -34,7 +34,7 @@ impl Csv {
             .with_header(header)
             .build(&mut self.text)
             .write(&rows)
-            .map_err(|error| self.out.label().library(error))?;
+            .map_err(|error| self.out.label().foreign(error))?;
         self.out.write_batch(&self.text)
     }
 }

@@ -77,7 +77,7 @@ impl Label {
     }
 
     /// An error out of Arrow, Parquet or the like. Where the operating system's error is the cause, that is said.
-    pub(super) fn library(&self, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
+    pub(super) fn foreign(&self, error: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
         let error = error.into();
         let mut cause: Option<&(dyn StdError + 'static)> = Some(error.as_ref());
         while let Some(at) = cause {
@@ -113,16 +113,16 @@ mod tests {
         let pipe = || io::Error::from(io::ErrorKind::BrokenPipe);
         let nested = ArrowError::ExternalError(Box::new(ArrowError::from(pipe())));
         let label = Label::stream("standard output");
-        for error in [label.os(pipe()), label.library(ArrowError::from(pipe())), label.library(nested)] {
+        for error in [label.os(pipe()), label.foreign(ArrowError::from(pipe())), label.foreign(nested)] {
             assert_eq!(error.kind(), ErrorKind::Io);
             assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::BrokenPipe);
         }
         #[cfg(feature = "parquet")]
         {
-            let error = label.library(parquet::errors::ParquetError::from(pipe()));
+            let error = label.foreign(parquet::errors::ParquetError::from(pipe()));
             assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::BrokenPipe);
         }
-        let error = label.library(ArrowError::CsvError("odd".to_owned()));
+        let error = label.foreign(ArrowError::CsvError("odd".to_owned()));
         assert_eq!(error.kind(), ErrorKind::Sink);
         assert!(error.to_string().contains("odd"));
     }

@@ -51,7 +51,7 @@ impl Ipc for StreamWriter<Out> {
 pub(super) fn writer(out: Out, schema: &SchemaRef) -> Result<Box<dyn Writer>> {
     let schema = compact::schema(schema);
     let label = out.label().clone();
-    let fail = |error| label.library(error);
+    let fail = |error| label.foreign(error);
     if out.is_stream() {
         let ipc = StreamWriter::try_new(out, &schema).map_err(fail)?;
         Ok(Box::new(Compacted { ipc, schema, label }))
@@ -71,11 +71,11 @@ struct Compacted<I> {
 impl<I: Ipc> Writer for Compacted<I> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let batch = compact::batch(batch, &self.schema, &self.label)?;
-        self.ipc.write(&batch).and_then(|()| self.ipc.pass_on()).map_err(|error| self.label.library(error))
+        self.ipc.write(&batch).and_then(|()| self.ipc.pass_on()).map_err(|error| self.label.foreign(error))
     }
 
     fn finish(self: Box<Self>) -> Result<Out> {
         let label = self.label;
-        self.ipc.into_out().map_err(|error| label.library(error))
+        self.ipc.into_out().map_err(|error| label.foreign(error))
     }
 }

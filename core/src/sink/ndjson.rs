@@ -28,7 +28,7 @@ impl Writer for Ndjson {
                 .with_explicit_nulls(true)
                 .build::<_, LineDelimited>(&mut self.text)
                 .write(&rows)
-                .map_err(|error| self.out.label().library(error))?;
+                .map_err(|error| self.out.label().foreign(error))?;
             self.out.write_batch(&self.text)?;
         }
         Ok(())

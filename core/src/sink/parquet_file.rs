@@ -19,14 +19,14 @@ impl ParquetFile {
         let label = out.label().clone();
         let parquet = ParquetOptions::new().with_compression(options.compression.unwrap_or_default());
         let writer =
-            ParquetWriter::try_new(out, schema.clone(), parquet).map_err(|error| label.library(error))?;
+            ParquetWriter::try_new(out, schema.clone(), parquet).map_err(|error| label.foreign(error))?;
         Ok(Self { writer, label })
     }
 }
 
 impl Writer for ParquetFile {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.writer.write(batch).map_err(|error| self.label.library(error))
+        self.writer.write(batch).map_err(|error| self.label.foreign(error))
     }
 
     fn buffered(&self) -> usize {
@@ -34,12 +34,12 @@ impl Writer for ParquetFile {
     }
 
     fn rest(&mut self) -> Result<()> {
-        self.writer.flush().map_err(|error| self.label.library(error))
+        self.writer.flush().map_err(|error| self.label.foreign(error))
     }
 
     fn finish(self: Box<Self>) -> Result<Out> {
         let label = self.label;
-        let (out, _) = self.writer.finish().map_err(|error| label.library(error))?;
+        let (out, _) = self.writer.finish().map_err(|error| label.foreign(error))?;
         Ok(out)
     }
 }

@@ -1,18 +1,22 @@
 //! From what stands on a command line to sources.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
-use glob::MatchOptions;
+use glob::{MatchOptions, Pattern};
 
 use super::{Source, directory_error, open_error, path_name};
 use crate::error::{Error, ErrorKind, Result};
 
-/// As a shell does it: `*` stops at `/` and does not match hidden files.
-const OPTIONS: MatchOptions =
-    MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+/// As a shell does it. That `*` does not match hidden files is seen to here: the library's own way panics where a name is
+/// not UTF-8.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
 
 /// Turns arguments into sources, in the order given.
 ///
@@ -48,29 +52,15 @@ pub fn expand<P: AsRef<OsStr>>(patterns: impl IntoIterator<Item = P>) -> Result<
 
 /// The files that a pattern matches; `missing` says why it is no path.
 fn glob_files(path: &Path, missing: io::Error) -> Result<Vec<PathBuf>> {
-    // Globs are text; a path that is not can only be meant literally.
-    let Some(pattern) = path.to_str().filter(|text| text.contains(['*', '?', '['])) else {
-        return Err(open_error(path, missing));
-    };
-    let matches = glob::glob_with(pattern, OPTIONS).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("no such file, and no valid pattern: {}", error.msg))
-            .with_file(path_name(path).as_ref())
-            .with_hint("write '[[]' for a literal '['")
-            .with_source(error)
+    let steps = path.components().map(step).collect::<Result<Vec<Step>>>().map_err(|error| {
+        error.with_file(path_name(path).as_ref()).with_hint("write '[[]' for a literal '['")
     })?;
-    let mut files = Vec::new();
-    let mut directories = false;
-    for found in matches {
-        let found = found.map_err(|error| {
-            let place = error.path().to_owned();
-            open_error(&place, error.into())
-        })?;
-        if found.is_dir() {
-            directories = true;
-        } else {
-            files.push(found);
-        }
+    if steps.iter().all(|step| matches!(step, Step::Name(_))) {
+        return Err(open_error(path, missing));
     }
+    let mut found = Found::default();
+    walk(PathBuf::new(), &steps, &mut found)?;
+    let Found { mut files, directories } = found;
     if files.is_empty() {
         let message = if directories { "matches only directories" } else { "no file matches this pattern" };
         return Err(Error::new(ErrorKind::Io, message)
@@ -79,5 +69,91 @@ fn glob_files(path: &Path, missing: io::Error) -> Result<Vec<PathBuf>> {
             .with_source(io::Error::from(io::ErrorKind::NotFound)));
     }
     files.sort();
+    files.dedup();
     Ok(files)
+}
+
+/// One component of a pattern.
+enum Step {
+    /// As it stands.
+    Name(OsString),
+    /// The names that match.
+    Names(Pattern),
+    /// `**`: any number of directories.
+    Any,
+}
+
+/// Names need not be text; what is not in one is matched as the character that stands for it.
+fn step(component: Component<'_>) -> Result<Step> {
+    let name = component.as_os_str();
+    let is_pattern = name.as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
+    Ok(match (component, is_pattern) {
+        (Component::Normal(_), true) if name == "**" => Step::Any,
+        (Component::Normal(_), true) => {
+            Step::Names(Pattern::new(&name.to_string_lossy()).map_err(|error| {
+                Error::new(ErrorKind::Io, format!("no such file, and no valid pattern: {}", error.msg))
+                    .with_source(error)
+            })?)
+        }
+        _ => Step::Name(name.to_owned()),
+    })
+}
+
+#[derive(Default)]
+struct Found {
+    files: Vec<PathBuf>,
+    /// Whether directories matched.
+    directories: bool,
+}
+
+fn walk(base: PathBuf, steps: &[Step], found: &mut Found) -> Result<()> {
+    let Some((step, rest)) = steps.split_first() else {
+        match fs::metadata(&base) {
+            Ok(metadata) if metadata.is_dir() => found.directories = true,
+            // A link that leads nowhere matched all the same; opening it says what is wrong.
+            _ if fs::symlink_metadata(&base).is_ok() => found.files.push(base),
+            _ => {}
+        }
+        return Ok(());
+    };
+    match step {
+        Step::Name(name) => walk(base.join(name), rest, found),
+        Step::Names(pattern) => {
+            let hidden = pattern.as_str().starts_with('.');
+            for name in names(&base)? {
+                if (hidden || !is_hidden(&name)) && pattern.matches_with(&name.to_string_lossy(), OPTIONS) {
+                    walk(base.join(name), rest, found)?;
+                }
+            }
+            Ok(())
+        }
+        Step::Any => {
+            walk(base.clone(), rest, found)?;
+            for name in names(&base)?.into_iter().filter(|name| !is_hidden(name)) {
+                let below = base.join(name);
+                // Links could lead round in circles.
+                if fs::symlink_metadata(&below).is_ok_and(|metadata| metadata.is_dir()) {
+                    walk(below, steps, found)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// The names in a directory; none where there is no such directory.
+fn names(base: &Path) -> Result<Vec<OsString>> {
+    let place = if base.as_os_str().is_empty() { Path::new(".") } else { base };
+    let failed = |error| open_error(place, error);
+    match fs::read_dir(place) {
+        Ok(entries) => entries.map(|entry| Ok(entry.map_err(failed)?.file_name())).collect(),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(failed(error)),
+    }
 }

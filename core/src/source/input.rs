@@ -14,6 +14,8 @@ use crate::error::{Error, ErrorKind, Result};
 /// Memory is bounded whatever the input says: a decoder gets 128 MiB at most.
 pub struct Input {
     name: Option<Arc<str>>,
+    /// What messages call it.
+    called: Arc<str>,
     codec: Codec,
     total: Option<u64>,
     bytes_in: Arc<AtomicU64>,
@@ -26,25 +28,27 @@ pub struct Input {
 impl Input {
     pub(super) fn new(
         name: Option<Arc<str>>,
+        unnamed: &'static str,
         reader: Box<dyn Read + Send>,
         total: Option<u64>,
     ) -> Result<Self> {
+        let called = name.clone().unwrap_or_else(|| unnamed.into());
         let mut origin = Origin::new(reader);
         let bytes_in = Arc::clone(origin.bytes_in());
-        let found = origin.peek(codec::detect).map_err(|error| read_error(name.as_deref(), error))?;
+        let found = origin.peek(codec::detect).map_err(|error| read_error(&called, error))?;
         let codec = match found {
             Some(Found::Foreign(what, command)) => {
                 return Err(named(
                     Error::new(ErrorKind::Compression, format!("is a {what} file, which is not read"))
                         .with_hint(format!("unpack it, or pipe it: {command} FILE | nasalogs convert - …")),
-                    name.as_deref(),
+                    &called,
                 ));
             }
             Some(Found::Codec(codec)) => codec,
             None => Codec::Plain,
         };
-        let reader = codec::decoder(codec, origin).map_err(|error| named(error, name.as_deref()))?;
-        Ok(Self { name, codec, total, bytes_in, reader, offset: 0, failed: false })
+        let reader = codec::decoder(codec, origin).map_err(|error| named(error, &called))?;
+        Ok(Self { name, called, codec, total, bytes_in, reader, offset: 0, failed: false })
     }
 
     /// The source's name.
@@ -105,12 +109,12 @@ impl Input {
 
     /// Names the input in an error.
     fn named(&self, error: Error) -> Error {
-        named(error, self.name.as_deref())
+        named(error, &self.called)
     }
 
     fn error(&self, error: io::Error) -> Error {
         if error.get_ref().is_some_and(|inner| inner.is::<OriginError>()) {
-            return read_error(self.name.as_deref(), error).with_offset(self.offset);
+            return read_error(&self.called, error).with_offset(self.offset);
         }
         let (message, hint) = codec::explain(self.codec, &error);
         let error = Error::new(ErrorKind::Compression, message).with_hint(hint).with_source(error);
@@ -140,12 +144,12 @@ impl fmt::Debug for Input {
     }
 }
 
-fn named(error: Error, name: Option<&str>) -> Error {
-    error.with_file(name.unwrap_or("standard input"))
+fn named(error: Error, name: &str) -> Error {
+    error.with_file(name)
 }
 
 /// An error of the disk, out of its wrapping.
-fn read_error(name: Option<&str>, error: io::Error) -> Error {
+fn read_error(name: &str, error: io::Error) -> Error {
     let error = match error.downcast::<OriginError>() {
         Ok(OriginError(error)) | Err(error) => error,
     };

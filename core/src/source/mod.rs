@@ -136,6 +136,7 @@ impl Source {
     /// [`ErrorKind::Io`] when it cannot be opened or read or is a directory; [`ErrorKind::Compression`] when it is
     /// compressed in a way that this build does not read.
     pub fn open(self) -> Result<Input> {
+        let unnamed = if matches!(self.place, Place::Stdin) { "standard input" } else { "the input" };
         let (reader, total): (Box<dyn Read + Send>, Option<u64>) = match self.place {
             Place::Path(path) => {
                 let (file, total) = open_file(&path)?;
@@ -151,7 +152,7 @@ impl Source {
                 (open().map_err(named)?, total)
             }
         };
-        Input::new(self.name, reader, total)
+        Input::new(self.name, unnamed, reader, total)
     }
 }
 

@@ -300,9 +300,7 @@ fn an_error_of_the_disk_is_not_called_damage() {
 
     let parts = [Err(io::Error::other("no tape"))];
     assert!(
-        failure(Source::reader(Parts(parts.into())))
-            .to_string()
-            .starts_with("standard input: cannot be read")
+        failure(Source::reader(Parts(parts.into()))).to_string().starts_with("the input: cannot be read")
     );
 }
 
@@ -439,5 +437,28 @@ fn names_that_are_not_text() {
     assert!(sources[0].name().unwrap().ends_with(r"caf\xE9*.log"));
     assert_eq!(sources.len(), 1);
     let missing = dir.path().join(OsStr::from_bytes(b"\xff*"));
-    assert!(expand([&missing]).unwrap_err().to_string().contains("no such file"));
+    assert!(expand([&missing]).unwrap_err().to_string().contains("no file matches"));
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_utf8_match_patterns_too() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let dir = tempfile::tempdir().unwrap();
+    let odd = dir.path().join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&odd).unwrap();
+    for name in [&b"a\xff.log"[..], b"b.log", b".hidden.log", b"c.txt"] {
+        std::fs::write(odd.join(OsStr::from_bytes(name)), "").unwrap();
+    }
+    let names = |pattern: &std::path::Path| -> Vec<Vec<u8>> {
+        let sources = expand([pattern]).unwrap();
+        let name = |source: &Source| source.as_path().unwrap().file_name().unwrap().as_bytes().to_vec();
+        sources.iter().map(name).collect()
+    };
+    let expected = [&b"a\xff.log"[..], b"b.log"];
+    assert_eq!(names(&odd.join("*.log")), expected);
+    assert_eq!(names(&dir.path().join("c*/[ab]*")), expected);
+    assert_eq!(names(&dir.path().join("**/?.log")), [&b"b.log"[..]]);
+    assert_eq!(names(&dir.path().join("**/.h*")), [&b".hidden.log"[..]]);
 }

@@ -1,14 +1,14 @@
-"""Web server access logs to Arrow, at the speed of memory, with every line accounted for.
+r"""Web server access logs to Arrow, at the speed of memory, with every line accounted for.
 
 >>> import nasalogs
->>> log = b'example.org - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 6245\\n'
+>>> log = b'example.org - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 6245\n'
 >>> for batch in nasalogs.read(log):
 ...     print(batch.num_rows, batch.column("path"))
 1 ['/a']
 
-`read` opens logs to be read batch by batch, or whole by pyarrow, pandas, Polars or DuckDB; `parse` and `parse_line` take lines
-that are in memory; `convert` writes Parquet, Arrow, NDJSON or CSV. None of them needs another package, except those that you ask
-for by name.
+`read` opens logs to be read batch by batch, or whole by pyarrow, pandas, Polars or DuckDB; `parse` and
+`parse_line` take lines that are in memory; `convert` writes Parquet, Arrow, NDJSON or CSV. None of them needs
+another package, except those that you ask for by name.
 """
 
 import warnings

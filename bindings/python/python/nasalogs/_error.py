@@ -4,9 +4,9 @@
 class ParseError(ValueError):
     """A line that is no row, where none is stood; or a log none of whose lines is one.
 
-    `kind` is one of the reasons of rejected lines, such as ``"bad_timestamp"``, or ``"no_rows"``, ``"too_many_rejects"`` or
-    ``"encoding"`` for a log as a whole. `line` counts from 1, `offset` is in bytes of the decompressed log, `raw` holds the line's bytes
-    (64 KiB at most). What is not known is ``None``.
+    `kind` is one of the reasons of rejected lines, such as ``"bad_timestamp"``, or ``"no_rows"``,
+    ``"too_many_rejects"`` or ``"encoding"`` for a log as a whole. `line` counts from 1, `offset` is in bytes of the
+    decompressed log, `raw` holds the line's bytes (64 KiB at most). What is not known is ``None``.
 
     >>> import nasalogs
     >>> try:
@@ -15,6 +15,9 @@ class ParseError(ValueError):
     ...     print(error.kind)
     bad_timestamp
     """
+
+    # Where it is imported from, which is what tracebacks show.
+    __module__ = "nasalogs"
 
     kind: str
     line: int | None

@@ -198,3 +198,20 @@ fn many_small_inputs_do_not_keep_much_memory() {
         .sum();
     assert!(kept < 500 * 1024, "{kept}");
 }
+
+#[test]
+fn someone_can_watch_where_nothing_is_given() {
+    let mut seen = 0;
+    let mut reader = ReaderBuilder::new()
+        .with_options(ParseOptions::new().with_format(LogFormat::common()).with_chunk(1 << 10))
+        .with_jobs(1)
+        .with_watch(move || {
+            seen += 1;
+            if seen > 5 { Err(Error::new(ErrorKind::Interrupted, "enough")) } else { Ok(()) }
+        })
+        .open_sources(vec![memory("a", "nonsense\n".repeat(100_000))])
+        .unwrap();
+    assert_eq!(reader.next_batch().unwrap_err().kind(), ErrorKind::Interrupted);
+    assert!(reader.summary().lines < 1000);
+    assert!(reader.next_batch().unwrap().is_none());
+}
