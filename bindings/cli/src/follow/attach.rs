@@ -93,7 +93,7 @@ impl Tail {
         }
         self.recent = Some(recent);
         self.packed = look.packed;
-        self.alias = self.alias.filter(|alias| alias.key != stat.key);
+        self.alias = self.alias.filter(|alias| alias.stat.key != stat.key);
         self.key = Some(stat.key);
         self.is_proven = true;
         self.stalled = None;

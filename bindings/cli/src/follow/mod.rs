@@ -5,22 +5,24 @@
 //! and nothing of it comes twice, except after a restart what was not acknowledged, under the same ids.
 //!
 //! # How a source is followed
-//! Twenty times a second the follower asks for the size and the number (device and inode) of every file, less often
-//! where that takes long (network file systems, thousands of files): looking takes at most a hundredth of the time. That
-//! needs no notification by the system, works on every file system, and costs nothing that can be measured.
+//! Every 75 ms the follower asks for the size and the number (device and inode) of every file; less often where that
+//! takes long (network file systems, thousands of files), for looking may take a hundredth of the time, and twice a second
+//! at least. That works on every file system, and costs hardly more than waking up does.
 //! - **Renamed**: the file is read on under its new name, as long as its writer keeps it open ([`Options::linger`]), and
 //!   what is new under the old name is a new source.
 //! - **Copied and truncated**: a file is truncated when it is shorter than what was read of it, or when its first 4 KiB
 //!   or the 1 KiB before the place of reading have changed; both are looked at after reading and before anything is
 //!   given. The rest of the source is read from the copy, which is the file under a rotated name (`access.log.1`,
 //!   `access.log-20240131`, `access-20240131.log`, any of these compressed) that has the same first bytes and the same
-//!   bytes before the place of reading.
+//!   bytes before the place of reading. While the original is as it was, a file that looks like its copy waits; after
+//!   [`Options::grace`] it is a source of its own if it was asked for.
 //! - **Deleted**: the file is read to its end, and closed when it was quiet for [`Options::grace`].
 //! - **Compressed**: the file that is deleted then is read to its end all the same; after a restart the compressed one
 //!   is, from the place that was reached.
 //! - **Replaced by a longer one that begins with the same bytes** (rsync): read on in that one.
 //! - **Rotated twice between two looks, or while nobody looked**: files that are called as rotated forms of what is
-//!   followed, and were not there before it was followed first, are read too.
+//!   followed, and were not there before it was followed first, are read too; but not those that appear while what is
+//!   followed stays where it is.
 //!
 //! What cannot be had any more is a [`Gap`].
 

@@ -12,7 +12,7 @@ use super::newcomer::{Known, Newcomer, Waits};
 use super::packed::Look;
 use super::rotation::{earlier_names, is_kin, is_rotated};
 use super::scan::{Place, is_rotated_among};
-use super::tail::{Tail, name_of};
+use super::tail::{Alias, Tail, name_of};
 use super::watch::Found;
 
 /// What is to be done with a newcomer.
@@ -115,7 +115,7 @@ impl Follower {
                         self.pass_over(newcomer, look);
                         return Ok(Some(Verdict::Settled));
                     }
-                    tail.alias = Some(newcomer.stat);
+                    tail.alias = Some(Alias { stat: newcomer.stat, packed: look.packed });
                     tail.rename(&newcomer.path, now);
                     tail.seen = true;
                     self.is_changed = true;

@@ -15,7 +15,7 @@ use super::identity::nonce;
 use super::newcomer::{Newcomer, Waits};
 use super::packed::Look;
 use super::rotation::earlier_names;
-use super::tail::{Tail, name_of};
+use super::tail::{Alias, Tail, name_of};
 use super::watch::Found;
 
 /// Whose file it is.
@@ -139,7 +139,7 @@ impl Follower {
             owners.insert(known.state.file, Owner::PassedOver(index));
         }
         for (&serial, tail) in &self.tails {
-            owners.extend(tail.alias.map(|stat| (stat.key, Owner::Alias(serial))));
+            owners.extend(tail.alias.map(|alias| (alias.stat.key, Owner::Alias(serial))));
         }
         for (&serial, tail) in &self.tails {
             owners.extend(tail.key.map(|key| (key, Owner::Tail(serial))));
@@ -248,22 +248,27 @@ impl Follower {
                 self.reported.remove(&found.path);
             }
             Ok(false) => self.lose(serial, found.wanted, now),
-            Err(error) => self.report(&found.path, error),
+            Err(error) => {
+                // It is opened anew: the file system may have been mounted anew.
+                tail.close();
+                self.report(&found.path, error);
+            }
         }
     }
 
     /// A file that is known to hold what a source holds, which is read from elsewhere.
     fn observe_alias(&mut self, serial: u64, found: &Found, now: Instant) {
         let Some(tail) = self.tails.get_mut(&serial) else { return };
-        let is_as_before = tail.alias == Some(found.stat) && !found.stat.is_recent();
+        let before = tail.alias.filter(|alias| alias.stat == found.stat && !found.stat.is_recent());
         let holds = |tail: &Tail| {
             let (file, stat) = open(&found.path).ok()?;
             let look = Look::at(&file, &name_of(&found.path)).ok()?;
-            (stat.key == found.stat.key && tail.begins(&look.head) != Fit::No).then_some(stat)
+            let is_held = stat.key == found.stat.key && tail.begins(&look.head) != Fit::No;
+            is_held.then_some(Alias { stat, packed: look.packed })
         };
-        match is_as_before.then_some(found.stat).or_else(|| holds(tail)) {
-            Some(stat) => {
-                tail.alias = Some(stat);
+        match before.or_else(|| holds(tail)) {
+            Some(alias) => {
+                tail.alias = Some(alias);
                 tail.seen = true;
                 tail.rename(&found.path, now);
             }

@@ -33,7 +33,7 @@ pub(super) struct Tail {
     /// The file that it is in; none when that was truncated.
     pub(super) key: Option<FileKey>,
     /// Another file that is known to hold the same: what a compressor made of this one.
-    pub(super) alias: Option<Stat>,
+    pub(super) alias: Option<Alias>,
     /// Of the file, at the last look.
     pub(super) size: u64,
     modified: SystemTime,
@@ -73,6 +73,13 @@ pub(super) struct Tail {
     pub(super) saved: bool,
     /// Whether it waits to be read.
     pub(super) queued: bool,
+}
+
+/// A file that holds the same as another one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alias {
+    pub(super) stat: Stat,
+    pub(super) packed: bool,
 }
 
 /// Where the bytes come from.
@@ -180,9 +187,9 @@ impl Tail {
             id: self.id.0,
             nonce: self.nonce,
             path: absolute(&self.path).as_path().into(),
-            file: self.alias.map(|stat| stat.key).or(self.key),
-            size: self.size,
-            compressed: self.packed,
+            file: self.alias.map(|alias| alias.stat.key).or(self.key),
+            size: self.alias.map_or(self.size, |alias| alias.stat.size),
+            compressed: self.alias.map_or(self.packed, |alias| alias.packed),
             offset: self.acknowledged,
             finished: self.done && self.acknowledged == self.offset(),
             head: self.head_print(),
@@ -287,8 +294,8 @@ impl Tail {
 
     /// Nothing follows.
     pub(super) fn end(&mut self) {
-        if let Some(stat) = self.alias.take() {
-            self.key = Some(stat.key);
+        if let Some(Alias { stat, packed }) = self.alias.take() {
+            (self.key, self.packed) = (Some(stat.key), packed);
             self.note(&stat);
         }
         self.close();
