@@ -6,6 +6,7 @@ import hashlib
 import lzma
 import re
 import struct
+import zlib
 from pathlib import Path
 
 FUZZ = Path(__file__).parent
@@ -53,6 +54,25 @@ def zstd(raw: bytes) -> bytes:
     return header + struct.pack("<I", len(raw) << 3 | 1)[:3] + raw
 
 
+def records(log: bytes) -> list[bytes]:
+    """Records of a stream: an aggregate, a block, JSON objects of both kinds."""
+    message = b"\x0a\x150123456789abcdef-42+1\x12\x017"
+    for line in log.split(b"\n")[:3]:
+        record = b"\x08\x00\x10\x00\x1a" + varint(len(line)) + line
+        message += b"\x1a" + varint(len(record)) + record
+    aggregate = b"\xf3\x89\x9a\xc2" + message + hashlib.md5(message, usedforsecurity=False).digest()
+    header = b"\xf5NLB\x01\x00\x00\x00" + struct.pack("<QQIII", 7, 0, log.count(b"\n"), 0, len(log))
+    block = header + struct.pack("<I", zlib.crc32(header + zstd(log))) + zstd(log)
+    ours = b'{"host":"h","ts":"1995-07-01T04:00:01.000Z","status":200,"line_id":"0123456789abcdef-7"}\n'
+    classic = b'{"ip": "h", "timestamp": "01/Jul/1995:00:00:01 -0400", "url": "/?q", "bytes": 0}'
+    return [aggregate, block, ours + classic]
+
+
+def varint(number: int) -> bytes:
+    """Write a length of at most two bytes, as protocol buffers do."""
+    return bytes([number]) if number < 0x80 else bytes([number & 0x7F | 0x80, number >> 7])
+
+
 def main() -> None:
     """Write all of it."""
     lines: list[bytes] = []
@@ -66,11 +86,16 @@ def main() -> None:
                 for target in ("backends", "fast_equals_careful", "accounted", "render"):
                     write(target, choice + piece)
                 write("chunking", b"\x00\x07" + choice + piece)
+                # Odd: lines to be packed; the other bits choose how.
+                write("envelope", b"\x07" + piece)
     log = b"".join(lines[:20])
     for packed in (log, gzip.compress(log, mtime=0), bz2.compress(log), lzma.compress(log), zstd(log)):
         write("compressed", packed)
         write("compressed", packed + packed)
         write("compressed", packed[: len(packed) // 2])
+        write("envelope", b"\x00" + packed)
+    for packed in records(log):
+        write("envelope", b"\x00" + packed)
     words = {word for line in lines for word in re.findall(rb'[^ "\n]{1,24}|" "', line)}
     escaped = ("".join(f"\\x{byte:02X}" for byte in word) for word in sorted(words))
     (FUZZ / "log.dict").write_text("".join(f'"{word}"\n' for word in escaped))

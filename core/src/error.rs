@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Options,
     /// Arrow, Parquet or an output format refused what it was given.
     Sink,
+    /// A service could not be reached, or refused what it was given.
+    Delivery,
     /// Ctrl-C, or another request to stop.
     Interrupted,
 }

@@ -102,7 +102,9 @@
 //! | `gzip`, `zstd`, `bzip2`, `xz` | inputs compressed so |
 //! | `parquet`, `ipc`, `ndjson`, `csv` | outputs, each with `sink` |
 //! | `sink` | the module [`sink`]: atomic files, partitions |
+//! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
+//! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
 
@@ -110,6 +112,9 @@ pub mod bench;
 mod chunk;
 mod column;
 mod decoder;
+#[cfg(feature = "delivery")]
+pub mod delivery;
+pub mod envelope;
 mod error;
 pub mod field;
 pub mod format;

@@ -61,7 +61,7 @@ macro_rules! named {
         }
     };
 }
-#[cfg_attr(not(feature = "sink"), allow(unused_imports))]
+#[cfg_attr(not(any(feature = "sink", feature = "envelope")), allow(unused_imports))]
 pub(crate) use named;
 
 named!(StringType, "string type", { "view" => View, "utf8" => Utf8, "compact" => Compact });

@@ -162,6 +162,24 @@ accessors! {
 }
 
 impl<'a> Record<'a> {
+    /// Reads a line that is not blank, without its line end, as the first of its input.
+    pub(crate) fn read(
+        format: &LogFormat,
+        parser: &LineParser,
+        line: &'a [u8],
+    ) -> Result<Self, RejectReason> {
+        let spans = read(format, parser, line)?;
+        Ok(Record { line, number: 1, offset: 0, format: format.clone(), spans })
+    }
+
+    /// The text of the first Common Log Format time.
+    #[cfg(feature = "envelope")]
+    pub(crate) fn clf_time(&self) -> Option<&'a [u8]> {
+        let mut fields = self.format.fields().zip(&self.spans);
+        let (_, span) = fields.find(|(field, _)| field.kind == FieldKind::ClfTime)?;
+        Some(&self.line[span.start as usize..span.end as usize])
+    }
+
     /// The line, without its line end.
     #[must_use]
     pub fn line(&self) -> &'a [u8] {
@@ -267,13 +285,7 @@ impl LogFormat {
         if LineParser::is_blank(line) {
             return Err(RejectReason::MissingField);
         }
-        read(self, self.line_parser(), line).map(|spans| Record {
-            line,
-            number: 1,
-            offset: 0,
-            format: self.clone(),
-            spans,
-        })
+        Record::read(self, self.line_parser(), line)
     }
 }
 

@@ -146,6 +146,13 @@ pub const BYTE_OFFSET: Column =
 pub const RAW: Column = Column::new("raw", Bytes, false, "the line's bytes, without its line end");
 /// Optional: the input.
 pub const FILE: Column = Column::new("file", Text, true, "name of the input; null when it has none");
+/// Which line it is: what a table that lines are streamed into has in addition.
+pub const LINE_ID: Column = Column::new(
+    "line_id",
+    Text,
+    false,
+    "id of the line: its source, a hyphen, and the byte offset of its start in the source",
+);
 
 /// The optional columns, in the order in which they are appended.
 pub const EXTRA: [Column; 4] = [LINE, BYTE_OFFSET, RAW, FILE];

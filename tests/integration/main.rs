@@ -6,4 +6,6 @@ mod cli_error;
 mod cli_generate;
 mod cli_info;
 mod cli_signal;
+mod cli_stream;
+mod cli_stream_fault;
 mod golden;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
+use crate::object::{self, Access};
 use crate::{doctor, number, output};
 
 /// Measure on one core how fast each SIMD backend indexes and parses a file, beside a newline count and a copy.
@@ -20,11 +21,14 @@ use crate::{doctor, number, output};
                         what disturbs the machine disturbs all alike; the best of the passes counts."
 )]
 pub struct Args {
-    /// The log to parse
+    /// The log to parse; also s3://BUCKET/KEY
     file: PathBuf,
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// How S3 is reached
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Passes over everything: at least so many, and more while they are quick.
@@ -84,7 +88,7 @@ struct Measured {
 /// Runs it.
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let name = args.file.display().to_string();
-    let log = read(&args.file)?;
+    let log = read(args)?;
     let format = LogFormat::detect(&log[..log.len().min(1 << 20)])
         .map_err(|error| error.with_file(name.clone()))?
         .format;
@@ -153,16 +157,24 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn read(path: &std::path::Path) -> Result<Vec<u8>> {
-    let mut input = Source::path(path).open()?;
+fn read(args: &Args) -> Result<Vec<u8>> {
+    let sources = match object::is_remote(&args.file) {
+        true => object::expand(std::slice::from_ref(&args.file), &args.access)?,
+        // Not a pattern: a single file is measured.
+        false => vec![Source::path(&args.file)],
+    };
     let mut log = Vec::new();
     let mut buffer = vec![0; 1 << 20];
-    loop {
-        match input.read_into(&mut buffer)? {
-            0 => return Ok(log),
-            count => log.extend_from_slice(&buffer[..count]),
+    for source in sources {
+        let mut input = source.open()?;
+        loop {
+            match input.read_into(&mut buffer)? {
+                0 => break,
+                count => log.extend_from_slice(&buffer[..count]),
+            }
         }
     }
+    Ok(log)
 }
 
 fn as_json(report: &Report) -> Result<String> {

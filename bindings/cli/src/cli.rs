@@ -5,7 +5,7 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{bench, completions, convert, detect, docs, doctor, generate, schema};
+use crate::{bench, completions, convert, detect, docs, doctor, generate, schema, stream};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Convert(convert::Args),
+    Stream(Box<stream::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
     Generate(generate::Args),
@@ -43,6 +44,7 @@ impl Command {
     pub fn run(self, stop: &Stop) -> Result<Exit> {
         match self {
             Command::Convert(args) => convert::run(&args, stop),
+            Command::Stream(args) => stream::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
             Command::Bench(args) => bench::run(&args, stop),

@@ -11,7 +11,7 @@ use nasalogs::arrow::array::RecordBatchReader;
 use nasalogs::sink::{
     self, BatchSink, Compression, Output, OutputFormat, PartitionOptions, PartitionTz, SinkOptions, WriteMode,
 };
-use nasalogs::source::{self, Source};
+use nasalogs::source::Source;
 use nasalogs::{
     Encoding, Error, ErrorKind, Extras, LogFormat, MaxRejects, Named, Names, Naming, ParseOptions, Reader,
     ReaderBuilder, Reject, RejectReason, Result, schema,
@@ -19,6 +19,7 @@ use nasalogs::{
 
 use crate::exit::Exit;
 use crate::interrupt::{Held, Stop};
+use crate::object::{self, Access};
 use crate::output::{self, STANDARD};
 use crate::progress::Progress;
 use crate::rejects::RejectFile;
@@ -30,14 +31,15 @@ use crate::{message, paths, value};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Plain, gzip, zstd, bzip2 and xz inputs are told apart by their first bytes. The output appears \
-                        when it is complete, or not at all. Lines that are no rows are counted by reason, and kept \
-                        with --rejects."
+                        when it is complete, or not at all; what goes to S3 is written to the directory for temporary \
+                        files (TMPDIR) first. Lines that are no rows are counted by reason, and kept with --rejects."
 )]
 pub struct Args {
-    /// Files or patterns such as 'logs/*.gz'; - is standard input, which is also read when none is named
+    /// Files or patterns such as 'logs/*.gz', s3://BUCKET/KEY or 's3://BUCKET/logs/*.gz'; - is standard input, which is
+    /// also read when none is named
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// The file to write, or the directory with --partition-by; - is standard output
+    /// The file to write, or the directory with --partition-by, or the same in S3, s3://BUCKET/KEY; - is standard output
     #[arg(short, long, value_name = "OUT")]
     pub output: PathBuf,
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
@@ -97,13 +99,25 @@ pub struct Args {
     /// Write what was read, rejected and written, as JSON, and replace the file if it is there; - is standard output
     #[arg(long, value_name = "FILE")]
     pub summary_json: Option<PathBuf>,
+    /// How S3 is reached
+    #[command(flatten)]
+    pub access: Access,
 }
 
 /// Runs it.
 pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     check_streams(args)?;
     let standard = [PathBuf::from(STANDARD)];
-    let sources = source::expand(if args.inputs.is_empty() { &standard[..] } else { &args.inputs })?;
+    let inputs = if args.inputs.is_empty() { &standard[..] } else { &args.inputs };
+    let sources = object::expand(inputs, &args.access)?;
+    if sources
+        .iter()
+        .any(|source| object::is_remote(&args.output) && source.name().as_deref() == args.output.to_str())
+    {
+        return Err(Error::new(ErrorKind::Options, "--output is an input, which it would replace")
+            .with_file(args.output.to_string_lossy())
+            .with_hint("name another object"));
+    }
     let mut bar = None;
     let conversion = execute(args, sources, stop, &mut |progress| {
         let bar = bar.get_or_insert_with(|| Progress::new(args.quiet, progress.total()));
@@ -153,7 +167,15 @@ pub fn execute(
     let rejects = Rejects::create(args, stop)?;
     let mut reader = open(args, &naming, sources, stop, &rejects)?;
     let named = naming.bind(&reader.schema())?;
-    let sink = Held::new(sink::create(output(args, &naming), named.schema(), &sink_options)?, stop);
+    let output = output(args, &naming);
+    let sink = match object::is_remote(&args.output) {
+        #[cfg(feature = "aws")]
+        true => object::sink(output, &args.access, named.schema(), &sink_options, stop.flag())?,
+        #[cfg(not(feature = "aws"))]
+        true => return Err(object::unsupported(&args.output.to_string_lossy())),
+        false => sink::create(output, named.schema(), &sink_options)?,
+    };
+    let sink = Held::new(sink, stop);
 
     let named = (!naming.is_plain()).then_some(named);
     let outcome = copy(&mut reader, named.as_ref(), &sink, stop, watch);

@@ -6,29 +6,33 @@ use nasalogs::arrow::array::{Array, AsArray, RecordBatch};
 use nasalogs::arrow::datatypes::TimestampMillisecondType;
 use nasalogs::arrow::util::display::{ArrayFormatter, FormatOptions};
 use nasalogs::field::text::{escape_control, escape_invalid};
-use nasalogs::source::{Source, expand};
+use nasalogs::source::Source;
 use nasalogs::{Decoder, Detection, Error, ErrorKind, LogFormat, ParseOptions, Result};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
+use crate::object::{Access, expand};
 use crate::output;
 use crate::schema::type_name;
 
 /// Say which format logs are in, how sure that is, which columns it gives, and what the first line becomes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Files or patterns; - is standard input
+    /// Files or patterns, also s3://BUCKET/KEY; - is standard input
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     /// As JSON, an object a line for each input
     #[arg(long)]
     json: bool,
+    /// How S3 is reached
+    #[command(flatten)]
+    access: Access,
 }
 
 /// Runs it.
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
-    for (index, source) in expand(&args.inputs)?.into_iter().enumerate() {
+    for (index, source) in expand(&args.inputs, &args.access)?.into_iter().enumerate() {
         stop.check()?;
         let found = Found::look(source)?;
         let separator = if index > 0 && !args.json { "\n" } else { "" };

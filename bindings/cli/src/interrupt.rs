@@ -21,6 +21,8 @@ struct Inner {
     asked: Arc<AtomicBool>,
     /// The output is in its place: too late to stop.
     done: AtomicBool,
+    /// The run stops in its own time when it is asked once.
+    patient: AtomicBool,
     said: AtomicBool,
     held: Mutex<Vec<Box<dyn Release>>>,
 }
@@ -45,6 +47,11 @@ impl Stop {
         if self.0.asked.load(Ordering::Relaxed) { Err(interrupted()) } else { Ok(()) }
     }
 
+    /// Asked once, the run stops in its own time, however long that takes; asked twice, it ends at once as ever.
+    pub fn be_patient(&self) {
+        self.0.patient.store(true, Ordering::Relaxed);
+    }
+
     /// The output is in its place: whoever asks from now on is too late.
     pub fn disarm(&self) {
         self.0.done.store(true, Ordering::Relaxed);
@@ -57,9 +64,17 @@ impl Stop {
         }
     }
 
+    /// Says that it was said.
+    pub fn said(&self) {
+        self.0.said.store(true, Ordering::Relaxed);
+    }
+
     fn ask(&self) {
         if self.0.asked.swap(true, Ordering::Relaxed) {
             self.end(true);
+        }
+        if self.0.patient.load(Ordering::Relaxed) {
+            return;
         }
         let stop = self.clone();
         std::thread::spawn(move || {

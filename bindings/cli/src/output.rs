@@ -1,6 +1,7 @@
 //! Where bytes go that are no batches: standard output, or a file that appears whole or not at all.
 
-use std::io::{self, Stdout, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Stdout, Write};
 use std::path::Path;
 
 use nasalogs::sink::AtomicFile;
@@ -16,6 +17,8 @@ pub enum Output {
     Standard(Stdout),
     /// A file, or a device.
     File(AtomicFile),
+    /// A file that grows, and its name.
+    Appended(File, String),
 }
 
 impl Output {
@@ -31,6 +34,44 @@ impl Output {
         }
     }
 
+    /// Opens a place by its name. A file that is there is added to, on a line of its own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn append(path: &Path) -> Result<Self> {
+        if path.as_os_str() == STANDARD {
+            return Ok(Self::Standard(io::stdout()));
+        }
+        let name = path.to_string_lossy().into_owned();
+        let open = || -> io::Result<File> {
+            let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+            // What was cut when it was written last stays visible, and takes nothing with it.
+            if file.metadata()?.is_file() && file.seek(SeekFrom::End(0))? > 0 {
+                file.seek(SeekFrom::End(-1))?;
+                let mut last = [0];
+                file.read_exact(&mut last)?;
+                if last != *b"\n" {
+                    file.write_all(b"\n")?;
+                }
+            }
+            Ok(file)
+        };
+        open().map(|file| Self::Appended(file, name.clone())).map_err(|error| Error::io(name, error))
+    }
+
+    /// Brings what was written to the disk, where it is a file that grows.
+    ///
+    /// # Errors
+    /// As the system has it, with the place's name.
+    pub fn sync(&self) -> Result<()> {
+        match self {
+            Self::Appended(file, name) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+                file.sync_data().map_err(|error| Error::io(name.clone(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes all of some bytes.
     ///
     /// # Errors
@@ -39,6 +80,9 @@ impl Output {
         match self {
             Self::Standard(stdout) => stdout.write_all(bytes).map_err(standard_error),
             Self::File(file) => file.write_all(bytes).map_err(|error| file.failure(error)),
+            Self::Appended(file, name) => {
+                file.write_all(bytes).map_err(|error| Error::io(name.clone(), error))
+            }
         }
     }
 
@@ -50,6 +94,7 @@ impl Output {
         match self {
             Self::Standard(mut stdout) => stdout.flush().map_err(standard_error),
             Self::File(file) => file.commit(),
+            Self::Appended(..) => self.sync(),
         }
     }
 }

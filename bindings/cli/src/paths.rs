@@ -5,13 +5,21 @@ use std::path::{Path, PathBuf};
 
 use nasalogs::{Error, ErrorKind, Result};
 
+use crate::object::is_remote;
 use crate::output::STANDARD;
 
 /// Refuses outputs that are an input, or each other: whichever is written last would be all that is left.
 ///
 /// # Errors
-/// [`ErrorKind::Options`] with the two that are one file.
+/// [`ErrorKind::Options`] with the two that are one file; or with one in S3 that cannot be written there.
 pub fn check(inputs: &[PathBuf], outputs: &[(&str, Option<&Path>)]) -> Result<()> {
+    for (option, path) in outputs.iter().filter_map(|(option, path)| Some((*option, (*path)?))) {
+        if is_remote(path) && option != "--output" {
+            return Err(Error::new(ErrorKind::Options, format!("{option} is not written to S3"))
+                .with_file(path.to_string_lossy())
+                .with_hint("name a file on this machine"));
+        }
+    }
     let outputs: Vec<(&str, &Path, PathBuf)> = outputs
         .iter()
         .filter_map(|(option, path)| Some((*option, (*path)?, place(path.as_ref()?)?)))
@@ -26,7 +34,7 @@ pub fn check(inputs: &[PathBuf], outputs: &[(&str, Option<&Path>)]) -> Result<()
     if outputs.is_empty() {
         return Ok(());
     }
-    for input in nasalogs::source::expand(inputs)? {
+    for input in nasalogs::source::expand(inputs.iter().filter(|input| !is_remote(input)))? {
         let Some(read) = input.as_path().and_then(place) else { continue };
         if let Some((option, path, _)) = outputs.iter().find(|(_, _, place)| *place == read) {
             return Err(Error::new(

@@ -39,6 +39,29 @@ impl RejectFile {
         Ok(Self(Held::new(Writer { output, buffer: Vec::new() }, stop)))
     }
 
+    /// Opens it to add lines to those that are there: for a run that goes on where another ended.
+    ///
+    /// # Errors
+    /// As [`Output::append`] has them.
+    pub fn append(path: &Path, stop: &Stop) -> Result<Self> {
+        let output = Output::append(path)?;
+        Ok(Self(Held::new(Writer { output, buffer: Vec::new() }, stop)))
+    }
+
+    /// Brings all lines to the disk.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn sync(&self) -> Result<()> {
+        self.0.with(|writer| {
+            if writer.buffer.is_empty() {
+                return Ok(());
+            }
+            writer.drain()?;
+            writer.output.sync()
+        })
+    }
+
     /// Adds a line.
     ///
     /// # Errors

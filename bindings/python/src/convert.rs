@@ -7,6 +7,7 @@ use nasalogs::sink::{Compression, OutputFormat, PartitionTz};
 use nasalogs::{Encoding, Extras, Names, Result};
 use nasalogs_cli::convert::{Args, Conversion, check_files, execute};
 use nasalogs_cli::interrupt::Stop;
+use nasalogs_cli::object::Access;
 use nasalogs_cli::summary::Written;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -116,6 +117,7 @@ pub fn convert(
         append,
         quiet: true,
         summary_json: None,
+        access: Access::default(),
     };
     let Conversion { account, failed } = raise(py, py.detach(|| run(&args, &inputs)))?;
     if let Some(error) = failed {

@@ -216,14 +216,5 @@ impl Feed {
 
 /// The sizes of all files together.
 fn total_bytes(sources: &[Source]) -> Option<u64> {
-    sources
-        .iter()
-        .map(|source| {
-            source
-                .as_path()
-                .and_then(|path| std::fs::metadata(path).ok())
-                .filter(|meta| meta.is_file())
-                .map(|meta| meta.len())
-        })
-        .sum()
+    sources.iter().map(Source::total_bytes).sum()
 }

@@ -80,7 +80,7 @@ pub(super) fn look(
     sample: &mut Vec<u8>,
     stop: &AtomicBool,
 ) -> Result<(Place, Option<Result<Detection>>)> {
-    let (path, name) = (source.as_path().map(ToOwned::to_owned), source.name());
+    let (again, name) = (source.again(), source.name());
     let named = |error: Error| match &name {
         Some(name) => error.with_file(name.as_ref()),
         None => error,
@@ -119,15 +119,8 @@ pub(super) fn look(
             return Err(error);
         }
     }
-    // Only a regular file gives the same bytes when it is opened again; a named pipe has a path too.
-    let place = match path {
-        Some(path) if number > 0 && input.total_bytes().is_some() => {
-            let again = Source::path(path);
-            Place::Closed(match name {
-                Some(name) => again.with_name(name),
-                None => again,
-            })
-        }
+    let place = match again {
+        Some(again) if number > 0 => Place::Closed(again),
         _ => Place::Opened(input, Head { bytes: head.to_vec(), at: 0, failed }),
     };
     Ok((place, found))

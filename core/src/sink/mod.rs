@@ -25,7 +25,6 @@ mod compact;
 mod compression;
 #[cfg(feature = "csv")]
 mod csv;
-mod date;
 // Without formats, what they stand on is not used.
 #[cfg_attr(
     not(any(feature = "parquet", feature = "ipc", feature = "ndjson", feature = "csv")),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewBuilder};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit, TimestampMillisecondType};
 
-use super::date::TimeFormatter;
 use crate::error::Result;
+use crate::field::date::TimeFormatter;
 use crate::field::text::escape_invalid;
 
 /// Rows that are turned into text at once: bounds the memory for batches of any size.

@@ -178,6 +178,11 @@ fn read_error(name: &str, error: io::Error) -> Error {
     let error = match error.downcast::<OriginError>() {
         Ok(OriginError(error)) | Err(error) => error,
     };
+    // A reader may know better what went wrong and what to do.
+    let error = match error.downcast::<Error>() {
+        Ok(ours) => return named(ours, name),
+        Err(error) => error,
+    };
     let hint = match error.kind() {
         io::ErrorKind::IsADirectory => "pass the files in the directory",
         _ => "check the disk or the network it is read from",

@@ -39,7 +39,10 @@ enum Place {
     Path(PathBuf),
     Stdin,
     Reader { reader: Box<dyn Read + Send>, total: Option<u64> },
+    Opener { open: Arc<Open>, total: Option<u64> },
 }
+
+type Open = dyn Fn() -> Result<Box<dyn Read + Send>> + Send + Sync;
 
 impl Source {
     /// A file. Its name is the path; bytes of it that are not UTF-8 are written as `\xHH`.
@@ -57,6 +60,22 @@ impl Source {
     /// Any reader. It has no name unless [`Source::with_name`] gives it one.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self { name: None, place: Place::Reader { reader: Box::new(reader), total: None } }
+    }
+
+    /// Something that is opened when it is needed and can be opened again, such as an object in a store; and its size in
+    /// bytes, where that is known. Any number of them can be read in one run: few are open at a time.
+    ///
+    /// ```
+    /// use nasalogs::source::Source;
+    /// let source = Source::opener(|| Ok(Box::new(&b"a log"[..])), Some(5)).with_name("store:a.log");
+    /// assert_eq!(source.open()?.read_into(&mut [0; 16])?, 5);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    pub fn opener(
+        open: impl Fn() -> Result<Box<dyn Read + Send>> + Send + Sync + 'static,
+        total: Option<u64>,
+    ) -> Self {
+        Self { name: None, place: Place::Opener { open: Arc::new(open), total } }
     }
 
     /// Bytes in memory, compressed or not.
@@ -88,6 +107,29 @@ impl Source {
         }
     }
 
+    /// The same once more, where it can be opened twice: a named pipe, which has a path too, cannot.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let place = match &self.place {
+            Place::Path(path) if path.metadata().is_ok_and(|metadata| metadata.is_file()) => {
+                Place::Path(path.clone())
+            }
+            Place::Opener { open, total } => Place::Opener { open: Arc::clone(open), total: *total },
+            _ => return None,
+        };
+        Some(Self { name: self.name.clone(), place })
+    }
+
+    /// Its size in bytes as it lies there, where that is known before it is opened.
+    pub(crate) fn total_bytes(&self) -> Option<u64> {
+        match &self.place {
+            Place::Path(path) => {
+                path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
+            }
+            Place::Opener { total, .. } => *total,
+            Place::Stdin | Place::Reader { .. } => None,
+        }
+    }
+
     /// Opens it, looks at its first bytes and decompresses what they say.
     ///
     /// # Errors
@@ -102,6 +144,13 @@ impl Source {
             }
             Place::Stdin => (Box::new(io::stdin()), None),
             Place::Reader { reader, total } => (reader, total),
+            Place::Opener { open, total } => {
+                let named = |error: Error| match (&self.name, error.file()) {
+                    (Some(name), None) => error.with_file(name.as_ref()),
+                    _ => error,
+                };
+                (open().map_err(named)?, total)
+            }
         };
         Input::new(self.name, unnamed, reader, total)
     }
@@ -113,6 +162,7 @@ impl fmt::Debug for Source {
             Place::Path(_) => "path",
             Place::Stdin => "stdin",
             Place::Reader { .. } => "reader",
+            Place::Opener { .. } => "opener",
         };
         f.debug_struct("Source").field("name", &self.name).field("place", &place).finish()
     }

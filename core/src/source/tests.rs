@@ -305,6 +305,35 @@ fn an_error_of_the_disk_is_not_called_damage() {
 }
 
 #[test]
+fn what_is_opened_when_needed_is_named_and_can_be_opened_again() {
+    let opened = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counter = Arc::clone(&opened);
+    let open = move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(Box::new(io::Cursor::new(TEXT)) as Box<dyn Read + Send>)
+    };
+    let source = Source::opener(open, Some(7)).with_name("store:a");
+    let again = source.again().unwrap();
+    assert_eq!(opened.load(std::sync::atomic::Ordering::Relaxed), 0);
+    assert_eq!((source.total_bytes(), again.name().as_deref()), (Some(7), Some("store:a")));
+    assert_eq!((read(source), read(again)), (TEXT.to_vec(), TEXT.to_vec()));
+    assert_eq!(opened.load(std::sync::atomic::Ordering::Relaxed), 2);
+    assert!(Source::stdin().again().is_none() && Source::memory(TEXT).again().is_none());
+
+    let failing = || Err(Error::new(ErrorKind::Io, "is locked").with_hint("unlock it"));
+    let error = Source::opener(failing, None).with_name("store:b").open().unwrap_err();
+    assert_eq!(error.to_string(), "store:b: is locked; unlock it");
+}
+
+#[test]
+fn a_reader_may_say_itself_what_to_do() {
+    let own = Error::new(ErrorKind::Io, "was replaced").with_hint("read it again");
+    let parts = [Ok(b"abc".to_vec()), Err(io::Error::other(own))];
+    let error = failure(Source::reader(Parts(parts.into())).with_name("store:a"));
+    assert_eq!(error.to_string(), "store:a: was replaced (at byte 3); read it again");
+}
+
+#[test]
 fn read_gives_the_same_and_keeps_the_error() {
     let mut text = String::new();
     Source::memory(TEXT).open().unwrap().read_to_string(&mut text).unwrap();

@@ -8,8 +8,8 @@ use arrow::datatypes::{DataType, Int16Type, SchemaRef, TimeUnit, TimestampMillis
 
 use super::{PartitionOptions, PartitionTz};
 use crate::error::{Error, ErrorKind, Result};
+use crate::field::date::{DAY_MS, date};
 use crate::schema::TZ_OFFSET;
-use crate::sink::date::{DAY_MS, date};
 
 /// A day, as days since 1970-01-01; `None` where a row has no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

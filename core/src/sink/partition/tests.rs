@@ -5,8 +5,8 @@ use arrow::array::{
 };
 
 use super::*;
+use crate::field::date::DAY_MS;
 use crate::sink::OutputFormat;
-use crate::sink::date::DAY_MS;
 
 /// Rows of (day since 1970, number).
 fn batch(rows: &[(i64, i64)]) -> RecordBatch {

@@ -3,30 +3,31 @@
 use crate::field::time::civil_from_days;
 
 /// Milliseconds in a day.
-pub(super) const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// `YYYY-MM-DD`.
-pub(super) fn date(days: i64) -> String {
+pub(crate) fn date(days: i64) -> String {
     let (year, month, day) = civil_from_days(days);
     format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Writes times as RFC 3339 in UTC with milliseconds: `1995-07-01T04:00:01.000Z`.
-#[cfg(any(feature = "ndjson", feature = "csv"))]
-pub(super) struct TimeFormatter {
+#[cfg(any(feature = "ndjson", feature = "csv", feature = "envelope"))]
+#[derive(Debug)]
+pub(crate) struct TimeFormatter {
     // Logs are nearly sorted: the day is mostly that of the line before.
     day: i64,
     text: String,
 }
 
-#[cfg(any(feature = "ndjson", feature = "csv"))]
+#[cfg(any(feature = "ndjson", feature = "csv", feature = "envelope"))]
 impl TimeFormatter {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { day: 0, text: format!("{}T00:00:00.000Z", date(0)) }
     }
 
     /// The text for milliseconds since 1970-01-01T00:00:00Z.
-    pub(super) fn format(&mut self, millis: i64) -> &str {
+    pub(crate) fn format(&mut self, millis: i64) -> &str {
         const TIME: usize = "00:00:00.000Z".len();
         let day = millis.div_euclid(DAY_MS);
         if day != self.day {
@@ -56,7 +57,7 @@ mod tests {
         date(i64::MIN / DAY_MS - 1);
     }
 
-    #[cfg(any(feature = "ndjson", feature = "csv"))]
+    #[cfg(any(feature = "ndjson", feature = "csv", feature = "envelope"))]
     #[test]
     fn times_are_written() {
         let mut formatter = TimeFormatter::new();

@@ -1,0 +1,282 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use nasalogs::Names;
+use nasalogs::envelope::{EncodeOptions, RecordForm};
+
+use crate::value;
+
+/// Deliver logs to Kinesis, S3, a directory or a pipe, as they grow or at their own pace, without losing a line.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "How far each file was delivered is kept in a checkpoint: a run that is started again goes on where \
+                        the last one ended, however it ended. What was sent twice is counted in the report, and can be \
+                        removed by the id of the line. Ctrl-C and SIGTERM stop reading, deliver what was read, and \
+                        end.\n\nExit codes: 0 all delivered; 1 all delivered but rejected lines, or lines that were \
+                        lost before they could be read; 2 not all delivered; 130 stopped before the end of the input, or \
+                        before all that was read was delivered."
+)]
+pub struct Args {
+    /// Files, patterns such as 'logs/*.log', directories; - is standard input, which is also read when none is named
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// kinesis://STREAM, s3://BUCKET/PREFIX, file:///DIR, or - for standard output
+    #[arg(long, value_name = "DESTINATION")]
+    pub to: To,
+    /// Go on when the ends are reached: read what is added, through every kind of rotation
+    #[arg(long)]
+    pub follow: bool,
+    /// Keep the rhythm of the log's own times, so many times as fast: 1x, 60x, 0.5x; max does not wait
+    #[arg(long, value_name = "SPEED", conflicts_with = "rate")]
+    pub replay: Option<Replay>,
+    /// So many lines a second: 500/s
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// What a record holds: a line, a JSON object, lines as the Kinesis Producer Library packs them, or a compressed block
+    #[arg(long, value_name = "FORM", default_value = "raw", value_parser = value::named::<RecordForm>(RecordForm::NAMES))]
+    pub records: RecordForm,
+    /// The keys of JSON objects: our columns, or ip, timestamp, method, url, protocol, status_code, bytes
+    #[arg(long, value_name = "NAMES", default_value = "nasalogs", value_parser = value::named::<Names>(Names::NAMES))]
+    pub json_names: Names,
+    /// What decides on the shard: random, host, or another column; of a raw line that is not random, the id is not sent
+    #[arg(long, value_name = "KEY", default_value = "random")]
+    pub partition_key: String,
+    /// Keep the order of lines in each shard: one record under way at a time
+    #[arg(long)]
+    pub ordered: bool,
+    /// Where it is kept how far each file was delivered; a file in $XDG_STATE_HOME/nasalogs when nothing is said
+    #[arg(long, value_name = "FILE", conflicts_with = "no_checkpoint")]
+    pub checkpoint: Option<PathBuf>,
+    /// Neither read nor write a checkpoint: everything is sent, also what was sent before
+    #[arg(long)]
+    pub no_checkpoint: bool,
+    /// What happens to records that cannot be delivered after many attempts: fail, or write their lines to files in a
+    /// directory, from where they can be streamed again
+    #[arg(long, value_name = "fail|spool=DIR", default_value = "fail")]
+    pub on_exhausted: OnExhausted,
+    /// How often a record is sent until --on-exhausted decides
+    #[arg(long, value_name = "N", default_value_t = 50, hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub attempts: u32,
+    /// How large a record may be, data and partition key, in bytes: up to 10 MiB where the stream allows it
+    #[arg(long, value_name = "B", default_value_t = EncodeOptions::MAX_RECORD, value_parser = bytes)]
+    pub max_record_size: usize,
+    /// Another address of the service, such as http://127.0.0.1:4566
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The AWS region; AWS_REGION or the profile's when nothing is said
+    #[arg(long, value_name = "R")]
+    pub region: Option<String>,
+    /// For s3:// and file://: begin a new file at this size
+    #[arg(long, value_name = "B", value_parser = value::count)]
+    pub roll_size: Option<u64>,
+    /// For s3:// and file://: begin a new file after so many seconds
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub roll_age: Option<Duration>,
+    /// Add the lines that cannot be delivered to this file, as NDJSON: file, line, offset, reason, raw
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// Write what was read and delivered, as JSON; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Send nothing: say what each form of records would take, and cost
+    #[arg(long, conflicts_with = "follow")]
+    pub dry_run: bool,
+    /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    pub format: String,
+    /// Say nothing unless it fails
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// A stream of Kinesis: its name or ARN.
+    Kinesis(String),
+    /// A bucket, and a prefix in it.
+    S3(String),
+    /// A directory.
+    Directory(PathBuf),
+    /// Standard output.
+    Standard,
+}
+
+impl FromStr for To {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-" {
+            return Ok(Self::Standard);
+        }
+        let wrong = || {
+            format!(
+                "'{text}' is no destination: expected kinesis://STREAM, s3://BUCKET/PREFIX, file:///DIR or -"
+            )
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        match scheme {
+            "kinesis" if is_stream(rest) => Ok(Self::Kinesis(rest.to_owned())),
+            "kinesis" => Err(format!(
+                "'{rest}' is no name of a stream: expected 1 to 128 letters, digits, '_', '.' or '-', or an ARN"
+            )),
+            "s3" if !rest.is_empty() && !rest.starts_with('/') => Ok(Self::S3(rest.to_owned())),
+            "file" if rest.starts_with('/') => Ok(Self::Directory(PathBuf::from(rest))),
+            "file" => {
+                Err(format!("'{text}': expected file:// and an absolute path, such as file:///var/lake"))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl std::fmt::Display for To {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kinesis(stream) => write!(f, "kinesis://{stream}"),
+            Self::S3(place) => write!(f, "s3://{place}"),
+            Self::Directory(path) => write!(f, "file://{}", path.display()),
+            Self::Standard => f.write_str("-"),
+        }
+    }
+}
+
+fn is_stream(name: &str) -> bool {
+    let is_plain = |name: &str| {
+        (1..=128).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+    };
+    is_plain(name)
+        || (name.starts_with("arn:") && name.split_once(":stream/").is_some_and(|(_, name)| is_plain(name)))
+}
+
+/// How fast a log is replayed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Replay {
+    /// So many times as fast as it was logged.
+    Times(f64),
+    /// As fast as it goes.
+    Max,
+}
+
+impl FromStr for Replay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        text.strip_suffix('x')
+            .and_then(|number| number.parse::<f64>().ok())
+            .filter(|times| (1e-6..=1e9).contains(times))
+            .map(Self::Times)
+            .ok_or_else(|| "expected a speed such as 1x, 60x or 0.5x, or max".to_owned())
+    }
+}
+
+/// What happens to records that cannot be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnExhausted {
+    /// The run ends.
+    Fail,
+    /// Their lines go to files in this directory.
+    Spool(PathBuf),
+}
+
+impl FromStr for OnExhausted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            None if text == "fail" => Ok(Self::Fail),
+            Some(("spool", directory)) if !directory.is_empty() => Ok(Self::Spool(PathBuf::from(directory))),
+            _ => Err("expected fail, or spool= and a directory".to_owned()),
+        }
+    }
+}
+
+/// A number of lines a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let expected = || "expected a number of lines a second, such as 500/s".to_owned();
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    let rate = match number.parse::<f64>() {
+        Ok(rate) => rate,
+        Err(_) => value::count(number).map_err(|_| expected())? as f64,
+    };
+    if (1e-6..=1e9).contains(&rate) { Ok(rate) } else { Err(expected()) }
+}
+
+/// A size of a record.
+fn bytes(text: &str) -> Result<usize, String> {
+    const MOST: u64 = 10 << 20;
+    // A record has room for its key and a line at least.
+    value::count(text)
+        .ok()
+        .filter(|bytes| (1024..=MOST).contains(bytes))
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| format!("expected a number of bytes from 1024 to {MOST} (10 MiB)"))
+}
+
+/// A number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.strip_suffix('s')
+        .unwrap_or(text)
+        .parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.001..=1e9).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "expected a number of seconds, such as 300".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn destinations() {
+        assert_eq!("kinesis://web-1".parse(), Ok(To::Kinesis("web-1".to_owned())));
+        let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/web";
+        assert_eq!(format!("kinesis://{arn}").parse(), Ok(To::Kinesis(arn.to_owned())));
+        assert_eq!("s3://b/p/q".parse(), Ok(To::S3("b/p/q".to_owned())));
+        assert_eq!("file:///a/b".parse(), Ok(To::Directory("/a/b".into())));
+        assert_eq!("-".parse(), Ok(To::Standard));
+        for text in ["kinesis://web-1", "s3://b/p", "file:///a", "-"] {
+            assert_eq!(text.parse::<To>().unwrap().to_string(), text);
+        }
+        for bad in
+            ["", "web", "kinesis://", "kinesis://a/b", "kinesis://a b", "s3://", "file://a", "http://a"]
+        {
+            assert!(bad.parse::<To>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn speeds_and_rates() {
+        assert_eq!("60x".parse(), Ok(Replay::Times(60.0)));
+        assert_eq!("0.5x".parse(), Ok(Replay::Times(0.5)));
+        assert_eq!("max".parse(), Ok(Replay::Max));
+        for bad in ["", "x", "0x", "-1x", "60", "nanx", "infx"] {
+            assert!(bad.parse::<Replay>().is_err(), "{bad}");
+        }
+        assert_eq!(
+            (rate("500/s"), rate("2k/s"), rate("0.5/s"), rate("7")),
+            (Ok(500.0), Ok(2000.0), Ok(0.5), Ok(7.0))
+        );
+        assert!(rate("0/s").is_err() && rate("x").is_err() && rate("5/m").is_err());
+    }
+
+    #[test]
+    fn what_happens_in_the_end() {
+        assert_eq!("fail".parse(), Ok(OnExhausted::Fail));
+        assert_eq!("spool=a/b".parse(), Ok(OnExhausted::Spool("a/b".into())));
+        assert!("spool=".parse::<OnExhausted>().is_err() && "drop".parse::<OnExhausted>().is_err());
+        assert!(bytes("10485760").is_ok() && bytes("10485761").is_err() && bytes("10").is_err());
+        assert_eq!(
+            (seconds("300"), seconds("1.5s")),
+            (Ok(Duration::from_secs(300)), Ok(Duration::from_millis(1500)))
+        );
+    }
+}

@@ -1,0 +1,156 @@
+//! Kinesis over the network: a thread of its own carries the requests, several at a time.
+
+mod connect;
+mod outcome;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use nasalogs::delivery::{Outcome, Request, ShardMap};
+use nasalogs::envelope::StreamRecord;
+use nasalogs::{Error, ErrorKind, Result};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::transport::{Event, Transport};
+
+/// Which stream, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its name or ARN.
+    pub(super) stream: String,
+    pub(super) endpoint_url: Option<String>,
+    pub(super) region: Option<String>,
+}
+
+/// What the thread is asked to do.
+enum Order {
+    Put(Request),
+    ListShards,
+}
+
+/// A stream that was reached.
+pub(super) struct Kinesis {
+    orders: UnboundedSender<Order>,
+    events: Receiver<Event>,
+}
+
+impl Kinesis {
+    /// Finds the stream and its open shards.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Delivery`] when it cannot be reached, or does not exist, or may not be used.
+    pub(super) fn connect(place: Place) -> Result<(Self, ShardMap)> {
+        let (orders, taken) = unbounded_channel();
+        let (sender, events) = channel();
+        std::thread::Builder::new()
+            .name("kinesis".to_owned())
+            .spawn(move || run(&place, taken, &sender))
+            .map_err(|error| Error::io("a thread for the network", error))?;
+        match events.recv() {
+            Ok(Event::Shards(shards)) => Ok((Self { orders, events }, shards?)),
+            _ => Err(Error::new(ErrorKind::Delivery, "the thread for the network ended")),
+        }
+    }
+}
+
+impl Transport for Kinesis {
+    fn put(&mut self, request: Request) {
+        // Where the thread is gone, `wait` tells.
+        let _ = self.orders.send(Order::Put(request));
+    }
+
+    fn list_shards(&mut self) {
+        let _ = self.orders.send(Order::ListShards);
+    }
+
+    fn wait(&mut self, longest: Duration) -> Option<Event> {
+        match self.events.recv_timeout(longest) {
+            Ok(event) => Some(event),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(longest);
+                None
+            }
+        }
+    }
+}
+
+/// The thread: first the shards, then whatever is ordered, until nobody orders any more.
+fn run(place: &Place, mut orders: UnboundedReceiver<Order>, events: &Sender<Event>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = events.send(Event::Shards(Err(Error::io("the network", error))));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let stream = match connect::connect(place).await {
+            Ok((stream, shards)) => {
+                let _ = events.send(Event::Shards(Ok(shards)));
+                stream
+            }
+            Err(error) => {
+                let _ = events.send(Event::Shards(Err(error)));
+                return;
+            }
+        };
+        while let Some(order) = orders.recv().await {
+            let (stream, events) = (stream.clone(), events.clone());
+            tokio::spawn(async move {
+                let event = match order {
+                    Order::Put(request) => stream.put(request).await,
+                    Order::ListShards => Event::Shards(stream.list_shards().await),
+                };
+                // Nobody waits for it any more when the run has ended.
+                let _ = events.send(event);
+            });
+        }
+    });
+}
+
+/// A stream, by whatever it is called.
+#[derive(Debug, Clone)]
+struct Stream {
+    client: Client,
+    name: Option<String>,
+    arn: Option<String>,
+}
+
+impl Stream {
+    fn new(client: Client, stream: &str) -> Self {
+        let is_arn = stream.starts_with("arn:");
+        let named = |wanted: bool| wanted.then(|| stream.to_owned());
+        Self { client, name: named(!is_arn), arn: named(is_arn) }
+    }
+
+    async fn put(&self, request: Request) -> Event {
+        let id = request.id();
+        let entries: Result<Vec<_>, _> = request.records().iter().map(entry).collect();
+        // From here on the records are the engine's alone: it need not copy those that failed.
+        drop(request);
+        let (outcome, trouble) = match entries {
+            Ok(entries) => {
+                let put = self.client.put_records().set_records(Some(entries));
+                let put = put.set_stream_name(self.name.clone()).set_stream_arn(self.arn.clone());
+                outcome::of(put.send().await)
+            }
+            Err(error) => (
+                Outcome::Fatal,
+                Some(Error::new(ErrorKind::Delivery, format!("a record is not valid: {error}"))),
+            ),
+        };
+        Event::Put { id, outcome, trouble }
+    }
+}
+
+fn entry(record: &StreamRecord) -> Result<PutRecordsRequestEntry, aws_sdk_kinesis::error::BuildError> {
+    PutRecordsRequestEntry::builder()
+        .data(Blob::new(record.data.as_ref()))
+        .partition_key(&record.partition_key)
+        .set_explicit_hash_key(record.explicit_hash_key.map(|key| key.to_string()))
+        .build()
+}

@@ -1,0 +1,254 @@
+//! `nasalogs stream`: lines from files that grow, or from an archive, to where they are wanted, each delivered at least
+//! once and known by its id.
+//!
+//! The loop in `pipeline` reads lines ([`Follower`](crate::follow::Follower)), lets them go when they are due (`pace`),
+//! gives them to a [`Destination`](destination::Destination), and saves how far each source is delivered. `delivery` is the
+//! destination that is a stream of Kinesis: it packs lines (`packer`), asks the engine of the crate what to send when, and
+//! lets a `transport` carry it.
+
+mod args;
+#[cfg(feature = "aws")]
+mod delivery;
+pub(crate) mod destination;
+pub(crate) mod dry_run;
+mod input;
+mod key;
+#[cfg(feature = "aws")]
+mod kinesis;
+mod pace;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "shards are a matter of streams"))]
+mod packer;
+mod pipeline;
+mod plan;
+pub(crate) mod report;
+#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only streams need one, but any run can read it"))]
+mod spool;
+mod stdout;
+#[cfg(feature = "aws")]
+mod transport;
+
+use std::time::Duration;
+
+use nasalogs::delivery::ShardMap;
+use nasalogs::envelope::RecordForm;
+use nasalogs::{Error, ErrorKind, LogFormat, Result};
+
+pub use args::Args;
+
+use self::args::To;
+use self::destination::Destination;
+use self::dry_run::DryRun;
+use self::key::Key;
+use self::pace::{Pace, Pacer};
+use self::packer::Packer;
+use self::pipeline::{Parts, Pipeline};
+use self::report::{Ended, Report};
+use crate::exit::Exit;
+use crate::follow::{Follower, Poll};
+use crate::interrupt::Stop;
+use crate::rejects::RejectFile;
+use crate::{message, output};
+
+/// How long one look for the first lines takes.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs it.
+pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
+    plan::check(args)?;
+    let inputs = plan::inputs(args);
+    // Before anything is read: a stream that is not there is known at once.
+    let way = if args.dry_run { Way::Nowhere } else { connect(args)? };
+    let checkpoint = plan::checkpoint(args, &inputs)?;
+    let checkpoint_path =
+        checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
+    let mut follower = Follower::open(&inputs, plan::follow_options(args), checkpoint)?;
+    // From here on a stop is a matter of delivering what was read.
+    stop.be_patient();
+    let (ahead, format) = look(args, &mut follower, stop)?;
+    let rejects = match &args.rejects {
+        Some(path) if !args.dry_run => Some(RejectFile::append(path, stop)?),
+        _ => None,
+    };
+    let report = Report {
+        destination: args.to.to_string(),
+        records_form: args.records.as_str(),
+        rows: (args.records == RecordForm::Ndjson).then_some(0),
+        resumable: follower.is_resumable(),
+        checkpoint: checkpoint_path,
+        ..Report::default()
+    };
+    let destination = destination(args, format.as_ref(), way)?;
+    let pipeline = Pipeline::new(Parts {
+        follower,
+        ahead,
+        destination,
+        pacer: Pacer::new(if args.dry_run { Pace::Max } else { plan::pace(args) }),
+        format,
+        rejects,
+        stop: stop.clone(),
+        quiet: args.quiet,
+        // Whoever follows wants to know how it goes, not only how it went.
+        live_report: args.report.clone().filter(|path| args.follow && path.as_os_str() != output::STANDARD),
+        report,
+    });
+    let (report, error) = pipeline.run();
+    let written = match &args.report {
+        Some(path) => report.to_json().and_then(|json| output::write_whole(path, &json)),
+        None => Ok(()),
+    };
+    if let Some(estimates) = report.delivered.dry_run.as_ref().filter(|_| error.is_none()) {
+        // Where the report goes to standard output, that is the answer.
+        if args.report.as_deref().is_none_or(|path| path.as_os_str() != output::STANDARD) {
+            output::print(&estimates.to_text())?;
+        }
+    } else if !args.quiet {
+        message::note(&report.to_text());
+    }
+    match error {
+        Some(error) => Err(error),
+        None => written.and_then(|()| end(args, &report, stop)),
+    }
+}
+
+/// How it ended.
+fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
+    let is_cut = match report.ended {
+        // Whoever follows is always stopped in the end.
+        Ended::Stopped => !args.follow,
+        Ended::Cut => true,
+        _ => false,
+    };
+    if is_cut {
+        stop.said();
+        message::error("stopped before everything was delivered");
+        return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
+    }
+    if !args.follow
+        && let Some(trouble) = report.troubles.first()
+    {
+        return Err(Error::new(ErrorKind::Io, format!("not everything could be read: {trouble}")));
+    }
+    let is_clean = report.rejected == 0
+        && report.gaps_total == 0
+        && report.troubles.is_empty()
+        && report.delivered.spooled == 0;
+    Ok(if is_clean { Exit::Clean } else { Exit::NotClean })
+}
+
+/// The way to the destination.
+enum Way {
+    Nowhere,
+    #[cfg(feature = "aws")]
+    Stream(Box<dyn transport::Transport>, ShardMap),
+    Standard,
+}
+
+#[cfg(feature = "aws")]
+fn connect(args: &Args) -> Result<Way> {
+    match &args.to {
+        To::Kinesis(stream) => {
+            let place = kinesis::Place {
+                stream: stream.clone(),
+                endpoint_url: args.endpoint_url.clone(),
+                region: args.region.clone(),
+            };
+            let (transport, shards) = kinesis::Kinesis::connect(place)?;
+            Ok(Way::Stream(Box::new(transport), shards))
+        }
+        To::Standard => Ok(Way::Standard),
+        To::S3(_) | To::Directory(_) => Err(not_built_in(&args.to)),
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn connect(args: &Args) -> Result<Way> {
+    match &args.to {
+        To::Standard => Ok(Way::Standard),
+        To::Kinesis(_) | To::S3(_) => Err(Error::new(
+            ErrorKind::Options,
+            format!("this nasalogs was built without AWS: {} cannot be reached", args.to),
+        )
+        .with_hint("cargo install nasalogs-cli has it (the feature 'aws'); or deliver to - or file://")),
+        To::Directory(_) => Err(not_built_in(&args.to)),
+    }
+}
+
+fn not_built_in(to: &To) -> Error {
+    Error::new(ErrorKind::Options, format!("{to}: files are not built in yet"))
+}
+
+/// The destination itself.
+fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<dyn Destination>> {
+    let key = Key::new(&args.partition_key, format)?;
+    let options = plan::encode_options(args, format);
+    let packer = |shards| Packer::new(options, args.records, key, shards, plan::RECORD_LINGER);
+    match way {
+        Way::Nowhere => {
+            let format = format.cloned().unwrap_or_else(LogFormat::common);
+            Ok(Box::new(DryRun::new(args, &format)?))
+        }
+        #[cfg(feature = "aws")]
+        Way::Stream(transport, shards) => {
+            let delivery_options = plan::delivery_options(args);
+            let packer = packer(shards.clone());
+            let spool = match &args.on_exhausted {
+                args::OnExhausted::Fail => None,
+                args::OnExhausted::Spool(directory) => Some(spool::Spool::open(directory)?),
+            };
+            Ok(Box::new(delivery::Delivery::new(
+                delivery_options,
+                shards,
+                packer,
+                args.records,
+                transport,
+                spool,
+            )?))
+        }
+        Way::Standard => Ok(Box::new(stdout::standard(packer(ShardMap::even(1)), args.records))),
+    }
+}
+
+/// The format, where lines have to be understood, and what was read to find it.
+fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>, Option<LogFormat>)> {
+    if !plan::wants_format(args) {
+        return Ok((Vec::new(), None));
+    }
+    if args.format != "auto" {
+        return Ok((Vec::new(), Some(checked(args, args.format.parse()?)?)));
+    }
+    let mut ahead = Vec::new();
+    loop {
+        if stop.check().is_err() {
+            // The run will see it, and end as it should.
+            return Ok((ahead, Some(LogFormat::common())));
+        }
+        let poll = follower.next(LOOK)?;
+        match &poll {
+            Poll::Idle => continue,
+            Poll::Lines(lines) => {
+                let found = LogFormat::detect(&lines.bytes)
+                    .map_err(|error| error.with_file(lines.file.to_string()))?
+                    .format;
+                ahead.push(poll);
+                return Ok((ahead, Some(checked(args, found)?)));
+            }
+            Poll::End => {
+                ahead.push(poll);
+                return Ok((ahead, Some(LogFormat::common())));
+            }
+            Poll::Gap(_) | Poll::Trouble(_) => ahead.push(poll),
+        }
+    }
+}
+
+/// A log without times has no rhythm.
+fn checked(args: &Args, format: LogFormat) -> Result<LogFormat> {
+    if matches!(plan::pace(args), Pace::Replay(_)) && !format.has_time() {
+        return Err(Error::new(
+            ErrorKind::Options,
+            format!("lines in the format {format} have no time to replay"),
+        )
+        .with_hint("use --rate, or --replay max"));
+    }
+    Ok(format)
+}

@@ -1,0 +1,151 @@
+//! What was asked for, checked: which options go together, and what follows from them.
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nasalogs::delivery::Options;
+use nasalogs::envelope::{EncodeOptions, RecordForm};
+use nasalogs::{Error, ErrorKind, LogFormat, Result};
+
+use super::args::{Args, Replay, To};
+use super::pace::Pace;
+use crate::follow::{self, Checkpoint};
+use crate::output::STANDARD;
+use crate::paths;
+
+/// How long a line waits for company in its record.
+pub(super) const RECORD_LINGER: Duration = Duration::from_millis(50);
+/// How long a record waits for company in its request: less where lines have waited before.
+const REQUEST_LINGER: Duration = Duration::from_millis(50);
+const PACKED_LINGER: Duration = Duration::from_millis(20);
+
+/// The inputs: standard input where none is named.
+pub(super) fn inputs(args: &Args) -> Vec<PathBuf> {
+    if args.inputs.is_empty() { vec![PathBuf::from(STANDARD)] } else { args.inputs.clone() }
+}
+
+/// Refuses what does not go together.
+///
+/// # Errors
+/// [`ErrorKind::Options`] says what.
+pub(super) fn check(args: &Args) -> Result<()> {
+    let wrong = |text: &str, hint: &str| Err(Error::new(ErrorKind::Options, text).with_hint(hint));
+    let is_standard =
+        |path: &Option<PathBuf>| path.as_deref().is_some_and(|path| path.as_os_str() == STANDARD);
+    let takers =
+        [args.to == To::Standard && !args.dry_run, is_standard(&args.rejects), is_standard(&args.report)];
+    if takers.into_iter().filter(|takes| *takes).count() > 1 {
+        return wrong(
+            "standard output cannot take two things",
+            "name files for --rejects and --report, or for all but one of them",
+        );
+    }
+    if args.inputs.is_empty() && io::stdin().is_terminal() {
+        return wrong("there is nothing to read", "name log files, or pipe a log in");
+    }
+    if (args.roll_size.is_some() || args.roll_age.is_some())
+        && !matches!(args.to, To::S3(_) | To::Directory(_))
+    {
+        return wrong(
+            "--roll-size and --roll-age are for files",
+            "leave them out, or deliver to s3:// or file://",
+        );
+    }
+    if args.partition_key != "random" && !matches!(args.to, To::Kinesis(_) | To::Standard) {
+        return wrong("--partition-key is for streams", "leave it out, or deliver to kinesis://");
+    }
+    let outputs: Vec<(&str, Option<&Path>)> =
+        vec![("--rejects", args.rejects.as_deref()), ("--report", args.report.as_deref())];
+    paths::check(&files(&args.inputs), &outputs)?;
+    if let Some(parent) = args.report.as_deref().and_then(Path::parent)
+        && !parent.as_os_str().is_empty()
+        && !parent.is_dir()
+    {
+        return Err(Error::new(ErrorKind::Io, "the directory of --report does not exist")
+            .with_file(parent.to_string_lossy())
+            .with_hint("create the directory first"));
+    }
+    Ok(())
+}
+
+/// The files that are there already, which are all that can be compared.
+fn files(inputs: &[PathBuf]) -> Vec<PathBuf> {
+    let within = |input: &PathBuf| match input.read_dir() {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect(),
+        Err(_) => vec![input.clone()],
+    };
+    inputs.iter().filter(|input| input.exists()).flat_map(within).collect()
+}
+
+/// How fast lines go.
+pub(super) fn pace(args: &Args) -> Pace {
+    match (args.replay, args.rate) {
+        (Some(Replay::Times(times)), _) => Pace::Replay(times),
+        (_, Some(rate)) => Pace::Rate(rate),
+        _ => Pace::Max,
+    }
+}
+
+/// Whether the lines have to be understood, and not only carried.
+pub(super) fn wants_format(args: &Args) -> bool {
+    args.records == RecordForm::Ndjson
+        || args.partition_key != "random"
+        || args.dry_run
+        || matches!(args.replay, Some(Replay::Times(_)))
+        || matches!(args.to, To::S3(_) | To::Directory(_))
+}
+
+/// How files are followed.
+pub(super) fn follow_options(args: &Args) -> follow::Options {
+    let usual = follow::Options::default();
+    follow::Options { follow: args.follow, max_line: usual.max_line.max(args.max_record_size), ..usual }
+}
+
+/// The checkpoint, where there is to be one: by default for everything that can be read again, and goes to a place that
+/// keeps it.
+///
+/// # Errors
+/// As [`Checkpoint::open`] and [`Checkpoint::default_path`] have them.
+pub(super) fn checkpoint(args: &Args, inputs: &[PathBuf]) -> Result<Option<Checkpoint>> {
+    let path = match &args.checkpoint {
+        _ if args.no_checkpoint || args.dry_run => return Ok(None),
+        Some(path) => path.clone(),
+        None if args.to == To::Standard || inputs.iter().all(|input| input.as_os_str() == STANDARD) => {
+            return Ok(None);
+        }
+        None => Checkpoint::default_path(inputs, &args.to.to_string())?,
+    };
+    Checkpoint::open(&path).map(Some)
+}
+
+/// How records are made.
+pub(super) fn encode_options(args: &Args, format: Option<&LogFormat>) -> EncodeOptions {
+    let options =
+        EncodeOptions::new(args.records).with_names(args.json_names).with_max_record(args.max_record_size);
+    match format {
+        Some(format) => options.with_format(format.clone()),
+        None => options,
+    }
+}
+
+/// How records are delivered.
+pub(super) fn delivery_options(args: &Args) -> Options {
+    let usual = Options::default();
+    let is_packed = matches!(args.records, RecordForm::Kpl | RecordForm::Block);
+    Options {
+        max_record_bytes: args.max_record_size,
+        max_request_bytes: usual.max_request_bytes.max(args.max_record_size),
+        linger: if is_packed { PACKED_LINGER } else { REQUEST_LINGER },
+        max_attempts: Some(args.attempts),
+        ordered: args.ordered,
+        // Producers that failed together must not come back together.
+        seed: u64::from(std::process::id()) ^ start_of_process(),
+        ..usual
+    }
+}
+
+fn start_of_process() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_nanos() as u64)
+}

@@ -1,0 +1,157 @@
+//! The thread that turns rolls into files and makes them visible, one after the other.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use nasalogs::envelope::SourceId;
+use nasalogs::{Error, ErrorKind, LogFormat, Result};
+
+use super::depot::Depot;
+use super::encode::encode;
+use super::roll::Roll;
+use super::{Counts, Options, RejectSink};
+
+/// A roll that is visible.
+pub(super) struct Done {
+    pub(super) source: SourceId,
+    pub(super) end: u64,
+    pub(super) counts: Counts,
+}
+
+/// A source's notes that are still there: the offset behind each roll, and the note.
+type Notes = HashMap<SourceId, Vec<(u64, String)>>;
+
+/// What was saved since somebody last looked.
+#[derive(Default)]
+struct Saved {
+    /// Up to where each source's checkpoint says that it was delivered.
+    offsets: HashMap<SourceId, u64>,
+    /// Notes of earlier runs that are behind it.
+    passed: Vec<String>,
+}
+
+pub(super) struct Worker {
+    rolls: Option<Sender<Roll>>,
+    pub(super) done: Receiver<Result<Done>>,
+    saved: Arc<Mutex<Saved>>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Worker {
+    pub(super) fn start(
+        depot: Arc<Depot>,
+        options: Options,
+        rejects: Box<dyn RejectSink>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let (rolls, received) = mpsc::channel();
+        let (sender, done) = mpsc::channel();
+        let saved = Arc::<Mutex<Saved>>::default();
+        let task = Task {
+            depot,
+            options,
+            rejects,
+            stop,
+            saved: Arc::clone(&saved),
+            notes: Notes::new(),
+            format: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("nasalogs-table".to_owned())
+            .spawn(move || task.run(&received, &sender))
+            .map_err(|error| Error::new(ErrorKind::Io, format!("no thread can be started: {error}")))?;
+        Ok(Self { rolls: Some(rolls), done, saved, thread: Some(thread) })
+    }
+
+    /// Hands a roll over.
+    pub(super) fn write(&self, roll: Roll) -> Result<()> {
+        let gone = || Error::new(ErrorKind::Sink, "the table cannot be written to any more");
+        self.rolls.as_ref().ok_or_else(gone)?.send(roll).map_err(|_| gone())
+    }
+
+    /// A source's checkpoint was saved.
+    pub(super) fn forget(&self, source: SourceId, offset: u64, passed: impl Iterator<Item = String>) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        saved.offsets.insert(source, offset);
+        saved.passed.extend(passed);
+    }
+
+    /// Ends the thread, when it has done what it was given and removed the notes of what was saved.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.rolls = None;
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => Err(Error::new(ErrorKind::Sink, "the thread that writes the table broke off")),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Task {
+    depot: Arc<Depot>,
+    options: Options,
+    rejects: Box<dyn RejectSink>,
+    stop: Arc<AtomicBool>,
+    saved: Arc<Mutex<Saved>>,
+    notes: Notes,
+    format: Option<LogFormat>,
+}
+
+impl Task {
+    fn run(mut self, rolls: &Receiver<Roll>, done: &Sender<Result<Done>>) -> Result<()> {
+        for roll in rolls {
+            let outcome = self.write(roll);
+            // Nothing behind a roll that failed may be acknowledged.
+            let failed = outcome.is_err();
+            if done.send(outcome).is_err() || failed {
+                return Ok(());
+            }
+            self.remove_notes()?;
+        }
+        self.remove_notes()
+    }
+
+    fn write(&mut self, mut roll: Roll) -> Result<Done> {
+        let (source, begin, end) = (roll.source(), roll.begin(), roll.end());
+        let note = self.depot.note(source, begin, end)?;
+        let staging = self.depot.staging()?;
+        let (files, mut counts) =
+            encode(&mut roll, staging.path(), &self.options, &mut self.format, &mut *self.rejects)?;
+        self.rejects.sync()?;
+        for file in files {
+            let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+            let name =
+                file.strip_prefix(staging.path()).ok().and_then(|name| name.to_str()).ok_or_else(|| {
+                    Error::new(ErrorKind::Sink, "a file lies where it should not")
+                        .with_file(file.to_string_lossy())
+                })?;
+            if self.depot.put(name, &file, &self.stop)? {
+                counts.files += 1;
+                counts.bytes_out += bytes;
+            } else {
+                counts.files_there += 1;
+            }
+        }
+        self.notes.entry(source).or_default().push((end, note));
+        Ok(Done { source, end, counts })
+    }
+
+    /// Removes the notes of rolls that no run will begin again.
+    fn remove_notes(&mut self) -> Result<()> {
+        let saved = std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner));
+        saved.passed.iter().try_for_each(|note| self.depot.remove(note))?;
+        for (source, offset) in saved.offsets {
+            let Some(notes) = self.notes.get_mut(&source) else { continue };
+            for (_, note) in notes.extract_if(.., |(end, _)| *end <= offset) {
+                self.depot.remove(&note)?;
+            }
+            if notes.is_empty() {
+                self.notes.remove(&source);
+            }
+        }
+        Ok(())
+    }
+}

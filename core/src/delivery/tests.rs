@@ -1,0 +1,6 @@
+//! The engine against a simulated Kinesis.
+
+mod property;
+mod reaggregate;
+mod scenario;
+mod world;
