@@ -26,7 +26,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Convert(convert::Args),
+    Convert(Box<convert::Args>),
     Stream(Box<stream::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
