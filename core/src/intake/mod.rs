@@ -34,6 +34,7 @@ use std::sync::Arc;
 
 use crate::envelope::{DecodeOptions, Item, LineId, RecordDecoder};
 use crate::error::Result;
+use crate::field::date::{DAY_MS, date};
 use crate::format::LogFormat;
 use crate::options::Encoding;
 
@@ -130,6 +131,16 @@ pub struct IntakeCounts {
     pub objects: u64,
     /// Bytes of the records' data.
     pub bytes: u64,
+}
+
+/// The day of an instant in milliseconds since 1970-01-01T00:00:00Z, as partitions are called.
+///
+/// ```
+/// assert_eq!(nasalogs::intake::day(804_571_201_000), "1995-07-01");
+/// ```
+#[must_use]
+pub fn day(millis: i64) -> String {
+    date(millis.div_euclid(DAY_MS))
 }
 
 /// Where a line came from.
