@@ -37,7 +37,7 @@ def event(*data: bytes) -> dict[str, Any]:
     return {"Records": [record(each, at) for at, each in enumerate(data)]}
 
 
-class Refused(Exception):
+class KilledError(Exception):
     """The function was killed."""
 
 
@@ -99,7 +99,7 @@ class EventSource:
             assert self.deliveries < patience, "the function takes nothing"
             try:
                 failures = self.handler({"Records": list(records)}, None)["batchItemFailures"]
-            except Refused:
+            except KilledError:
                 half = (len(records) + 1) // 2
                 if len(records) > 1:
                     self.deliver(records[:half], patience=patience)

@@ -41,7 +41,7 @@ mod _core {
     #[pymodule_export]
     use super::detect::{Detection, detect};
     #[pymodule_export]
-    use super::event::{KinesisBatch, StreamReject, parse_kinesis_event};
+    use super::event::{KinesisBatch, StreamReject, parse_kinesis_event, transform_firehose_event};
     #[pymodule_export]
     use super::generate::{Traffic, generate};
     #[pymodule_export]

@@ -34,7 +34,7 @@ mod failure;
 #[cfg(feature = "ipc")]
 mod ipc;
 #[cfg(feature = "ndjson")]
-mod ndjson;
+pub(crate) mod ndjson;
 mod option;
 mod out;
 #[cfg(feature = "parquet")]

@@ -15,7 +15,15 @@ r"""Streams of AWS: what a Lambda function does with the records that it is give
 which the interpreter is free. boto3 is only needed where an object is put, and comes with Lambda.
 """
 
-from nasalogs._core import KinesisBatch, StreamReject, parse_kinesis_event
+from nasalogs._core import KinesisBatch, StreamReject, parse_kinesis_event, transform_firehose_event
+from nasalogs.aws._firehose import FirehoseHandler
 from nasalogs.aws._handler import KinesisHandler
 
-__all__ = ["KinesisBatch", "KinesisHandler", "StreamReject", "parse_kinesis_event"]
+__all__ = [
+    "FirehoseHandler",
+    "KinesisBatch",
+    "KinesisHandler",
+    "StreamReject",
+    "parse_kinesis_event",
+    "transform_firehose_event",
+]
