@@ -104,6 +104,7 @@
 //! | `sink` | the module [`sink`]: atomic files, partitions |
 //! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
+//! | `intake` | the module [`intake`]: records of a stream to rows |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -121,6 +122,8 @@ pub mod format;
 #[cfg(feature = "generate")]
 pub mod generate;
 mod index;
+#[cfg(feature = "intake")]
+pub mod intake;
 mod naming;
 mod options;
 mod parse;

@@ -9,6 +9,7 @@ mod choice;
 mod convert;
 mod detect;
 mod error;
+mod event;
 mod file;
 mod generate;
 mod input;
@@ -39,6 +40,8 @@ mod _core {
     use super::convert::{command_line, convert};
     #[pymodule_export]
     use super::detect::{Detection, detect};
+    #[pymodule_export]
+    use super::event::{KinesisBatch, StreamReject, parse_kinesis_event, transform_firehose_event};
     #[pymodule_export]
     use super::generate::{Traffic, generate};
     #[pymodule_export]

@@ -23,7 +23,7 @@ pub struct JsonRecord<'a> {
 }
 
 /// Memory to be used again.
-pub(super) struct JsonScratch {
+pub(crate) struct JsonScratch {
     bytes: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -46,7 +46,7 @@ impl JsonScratch {
     const MAX: usize = crate::ParseOptions::MAX_LINE;
 
     /// Calls back with the object that a line is; gives `None` if it is none of ours.
-    pub(super) fn with<T>(&mut self, line: &[u8], then: impl FnOnce(&JsonRecord<'_>) -> T) -> Option<T> {
+    pub(crate) fn with<T>(&mut self, line: &[u8], then: impl FnOnce(&JsonRecord<'_>) -> T) -> Option<T> {
         if line.first() != Some(&b'{') || line.len() > Self::MAX {
             return None;
         }
@@ -121,7 +121,15 @@ impl<'a> JsonRecord<'a> {
         }
     }
 
-    fn text(&self, key: &str) -> Option<&'a str> {
+    /// Whether there is such a key, whatever its value.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.node(key).is_some()
+    }
+
+    /// The value of any key, if it is text.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<&'a str> {
         match self.node(key)? {
             Node::String(text) => Some(text),
             _ => None,
@@ -221,6 +229,12 @@ impl<'a> JsonRecord<'a> {
     #[must_use]
     pub fn status(&self) -> Option<i64> {
         self.int(self.either("status", "status_code"))
+    }
+
+    /// The key of the status.
+    #[cfg(feature = "intake")]
+    pub(crate) fn status_key(&self) -> &'static str {
+        self.either("status", "status_code")
     }
 
     /// The size of the answer in bytes. A classic object has 0 for `-`.

@@ -60,6 +60,8 @@ pub use decode::{Item, Packing, RecordDecoder};
 pub use encode::{Line, RecordEncoder, Refusal, hash_key, partition_key};
 #[cfg(feature = "envelope")]
 pub use json::JsonRecord;
+#[cfg(feature = "intake")]
+pub(crate) use json::JsonScratch;
 #[cfg(feature = "envelope")]
 pub use option::{DecodeOptions, EncodeOptions, RecordForm};
 pub use record::{LineId, SourceId, Span, StreamRecord};

@@ -1,6 +1,7 @@
 //! Batches by day.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use arrow::array::{Array, AsArray, Int16Array, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::take_record_batch;
@@ -13,27 +14,33 @@ use crate::schema::TZ_OFFSET;
 
 /// A day, as days since 1970-01-01; `None` where a row has no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Day(Option<i64>);
+pub(crate) struct Day(Option<i64>);
 
-impl Day {
-    /// The name of its directory.
-    pub(super) fn directory(self) -> String {
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(days) => format!("dt={}", date(days)),
-            None => "dt=__HIVE_DEFAULT_PARTITION__".to_owned(),
+            Some(days) => f.write_str(&date(days)),
+            None => f.write_str("__HIVE_DEFAULT_PARTITION__"),
         }
     }
 }
 
+impl Day {
+    /// The name of its directory.
+    pub(super) fn directory(self) -> String {
+        format!("dt={self}")
+    }
+}
+
 /// Splits batches by the day of a column.
-pub(super) struct DaySplitter {
+pub(crate) struct DaySplitter {
     /// The places of the time and, where it counts, of the offset.
     ts: usize,
     tz_offset: Option<usize>,
 }
 
 impl DaySplitter {
-    pub(super) fn try_new(schema: &SchemaRef, options: &PartitionOptions) -> Result<Self> {
+    pub(crate) fn try_new(schema: &SchemaRef, options: &PartitionOptions) -> Result<Self> {
         let ts = place(
             schema,
             &options.by,
@@ -49,7 +56,7 @@ impl DaySplitter {
     }
 
     /// The rows of each day, in their order; the days in the order in which they come.
-    pub(super) fn split(&self, batch: &RecordBatch) -> Result<Vec<(Day, RecordBatch)>> {
+    pub(crate) fn split(&self, batch: &RecordBatch) -> Result<Vec<(Day, RecordBatch)>> {
         if batch.num_rows() == 0 {
             return Ok(Vec::new());
         }

@@ -21,7 +21,8 @@ use super::{BatchSink, Finished, SinkOptions, Writer, same_columns, writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::named;
 use commit::Staged;
-use day::{Day, DaySplitter};
+use day::Day;
+pub(crate) use day::DaySplitter;
 
 /// In which time zone a day begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
