@@ -8,9 +8,12 @@ use super::{DT, Table, comment, hive_type};
 use crate::schema::Column;
 
 pub(super) fn template(table: &Table) -> String {
+    // Where references are filled in, what is to stay gets an exclamation mark.
+    let day = if has_reference(&table.location) { "${!dt}" } else { DAY };
     let mut parameters = String::new();
-    for (key, value) in table.properties(DAY) {
-        _ = writeln!(parameters, "          {key}: {}", scalar(&value));
+    for (key, value) in table.properties(day) {
+        let value = if value.contains(DAY) { quoted(&value) } else { scalar(&value) };
+        _ = writeln!(parameters, "          {key}: {value}");
     }
     let keys = match table.partitioned {
         true => format!("        PartitionKeys:\n          {}\n", entry(&DT)),
@@ -64,14 +67,14 @@ fn entry(column: &Column) -> String {
     )
 }
 
-/// `${dt}`, where references are filled in and this one is to stay.
-const DAY: &str = "${!dt}";
+/// What Athena fills in, and nobody else.
+const DAY: &str = "${dt}";
 
 /// A text, or what refers to other resources and parameters.
 fn scalar(text: &str) -> String {
     match only_reference(text) {
         Some(name) => format!("!Ref {name}"),
-        None if has_reference(text) || text.contains(DAY) => format!("!Sub {}", quoted(text)),
+        None if has_reference(text) => format!("!Sub {}", quoted(text)),
         None => quoted(text),
     }
 }

@@ -88,7 +88,7 @@ fn further_columns_stand_before_the_id() {
 
 #[test]
 fn a_hostile_format_stays_inside_its_quotes() {
-    let format: LogFormat = "%h %t \"%{a'b\\\\\u{e9}}i\" \"%{x\u{7}${Lake}}i\" %D".parse().unwrap();
+    let format: LogFormat = "%h %t \"%{a'b\\\\\u{e9}}i\" \"%{x\u{7}$y}i\" %D".parse().unwrap();
     let hostile = Table::new(&format, "/data/it's/").with_extras(Extras::default());
     let spark = hostile.to_text(Dialect::Spark).unwrap();
     assert!(spark.contains("LOCATION '/data/it\\'s/'"), "{spark}");
