@@ -105,6 +105,7 @@
 //! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
 //! | `intake` | the module [`intake`]: records of a stream to rows |
+//! | `ddl` | the module [`ddl`]: the table that the files are, for Athena, Glue, CloudFormation, Spark and DuckDB |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -112,6 +113,8 @@
 pub mod bench;
 mod chunk;
 mod column;
+#[cfg(feature = "ddl")]
+pub mod ddl;
 mod decoder;
 #[cfg(feature = "delivery")]
 pub mod delivery;

@@ -5,7 +5,7 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{bench, completions, convert, detect, docs, doctor, generate, schema, stream};
+use crate::{bench, completions, convert, ddl, detect, docs, doctor, generate, schema, stream};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -30,6 +30,7 @@ pub enum Command {
     Stream(Box<stream::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
+    Ddl(ddl::Args),
     Generate(generate::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
@@ -47,6 +48,7 @@ impl Command {
             Command::Stream(args) => stream::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
+            Command::Ddl(args) => ddl::run(&args),
             Command::Bench(args) => bench::run(&args, stop),
             Command::Doctor(args) => doctor::run(&args),
             Command::Generate(args) => generate::run(&args, stop),

@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod completions;
 pub mod convert;
+mod ddl;
 mod detect;
 mod docs;
 mod doctor;
