@@ -91,7 +91,7 @@ class Values:
 
     def attribute(self, name: str) -> str:
         """An address, which is all that is asked for."""
-        return f"arn:aws:thing:{REGION}:{ACCOUNT}:{name.split('.')[0].lower()}"
+        return f"arn:aws:thing:{REGION}:{ACCOUNT}:{name.split('.', maxsplit=1)[0].lower()}"
 
     def holds(self, condition: dict[str, Any]) -> bool:
         """Whether a condition holds."""

@@ -17,7 +17,7 @@ from engines import QUERIES, ddl
 from moto import mock_aws
 from stacks import DEPLOY, REGION, Template, Values, load, package
 
-FORMATS: Final = ["common", "combined", "vhost_common", "vhost_combined", "nginx_main", "%h %t \"%{it's}i\" %>s %D"]
+FORMATS: Final = ["common", "combined", "vhost_common", "vhost_combined", "nginx_main", '%h %t "%{it\'s}i" %>s %D']
 TABLE: Final = ("--location", "s3://${Lake}/access/", "--database", "${DatabaseName}", "--since", "${FirstDay}")
 
 

@@ -1,11 +1,13 @@
 //! What can be said on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nasalogs::Names;
+use clap::Parser as _;
 use nasalogs::envelope::{EncodeOptions, RecordForm};
+use nasalogs::{Error, ErrorKind, Names};
 
 use crate::object::Location;
 use crate::value;
@@ -94,7 +96,36 @@ pub struct Args {
     pub quiet: bool,
 }
 
+/// The words alone, without the program's name and the command's.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    args: Args,
+}
+
 impl Args {
+    /// What would be said on a command line behind `nasalogs stream`.
+    ///
+    /// ```
+    /// let args = nasalogs_cli::stream::Args::from_words(["access.log", "--to", "kinesis://web", "--records", "kpl"])?;
+    /// assert_eq!(args.inputs.len(), 1);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] when the command line would be refused.
+    pub fn from_words<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> nasalogs::Result<Self> {
+        let parsed = Words::try_parse_from(words).map_err(|error| {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            Error::new(ErrorKind::Options, first.trim_start_matches("error: "))
+        })?;
+        Ok(parsed.args)
+    }
+
     /// What a record holds.
     #[must_use]
     pub fn form(&self) -> RecordForm {

@@ -22,7 +22,7 @@ pub(super) struct Delivery {
     engine: Engine,
     packer: Packer,
     form: RecordForm,
-    transport: Box<dyn Transport>,
+    transport: Box<dyn Transport + Send>,
     /// Where lines go that cannot be delivered; without it the run ends.
     spool: Option<Spool>,
     /// Of records from which the lines cannot be had: what they were made of, as long as they may be spooled.
@@ -54,7 +54,7 @@ impl Delivery {
         shards: ShardMap,
         packer: Packer,
         form: RecordForm,
-        transport: Box<dyn Transport>,
+        transport: Box<dyn Transport + Send>,
         spool: Option<Spool>,
     ) -> Result<Self> {
         // Consumers of aggregates throw away what belongs to another shard. The order of a key is kept by whoever is in
