@@ -1,7 +1,7 @@
 """Engines that answer the queries of `deploy/aws`: DuckDB, and Spark with Hive's catalogue.
 
-The queries are written for Athena, which cannot be had here. sqlglot turns them into each engine's own words, and what it
-does not understand is a failure.
+The queries are written for Athena, which cannot be had here. sqlglot turns them into each engine's own words, and what
+it does not understand is a failure.
 """
 
 import os
