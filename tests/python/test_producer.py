@@ -89,10 +89,10 @@ def test_every_line_arrives_with_an_id_of_its_own(form: Any, log: Path) -> None:
 
 def test_batches_are_as_full_as_they_can_be(log: Path) -> None:
     assert [len(batch) for batch in kinesis_batches(log)] == [500] * 6
-    assert [len(batch) for batch in kinesis_batches(log, form="kpl", shards=2)] == [2]
+    assert [len(batch) for batch in kinesis_batches(log, form="kpl", shards=2)] == [1]
     shards = Client().list_shards()["Shards"]
-    keys = {int(each["ExplicitHashKey"]) for batch in kinesis_batches(log, form="kpl", shards=shards) for each in batch}
-    assert sorted(key >= 2**127 for key in keys) == [False, True]
+    [batch] = kinesis_batches(log, form="kpl", shards=shards, partition_key="host")
+    assert sorted(int(each["ExplicitHashKey"]) >= 2**127 for each in batch) == [False, True]
 
 
 def test_batches_that_nobody_takes_to_the_end(log: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_checkpoint_counts_what_was_taken(log: Path, tmp_path: Path) -> None:
 
 
 def test_only_what_failed_is_sent_again(log: Path) -> None:
-    client = Client(lambda at, records: set(range(0, len(records), 3)) if at % 2 else None)
+    client = Client(lambda at, records: set(range(0, len(records), 3)) if at <= 2 else None)
     report = Producer(client, "web").send_file(log)
     assert report["acknowledged"] == len(client.stored) == 3000
     assert report["retried"] > 0
@@ -139,8 +139,9 @@ def test_a_lost_answer_is_counted_and_told_by_the_id(log: Path) -> None:
     client = Client(fail)
     report = Producer(client, "web").send_file(log)
     assert len(client.stored) > 3000
-    assert report["possibly_duplicated"] == len(client.stored) - 3000
-    assert len({row["line_id"] for row in rows(client.stored)}) == 3000
+    times = Counter(row["line_id"] for row in rows(client.stored))
+    assert len(times) == 3000
+    assert report["possibly_duplicated"] == sum(count > 1 for count in times.values())
 
 
 def test_no_connection_is_no_duplicate(log: Path) -> None:
@@ -157,7 +158,7 @@ def test_no_connection_is_no_duplicate(log: Path) -> None:
 def test_what_cannot_succeed_says_why(log: Path) -> None:
     def refuse(code: str) -> Callable[[int, object], None]:
         def fail(_at: int, _records: object) -> None:
-            raise ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}, "PutRecords")  # type: ignore[typeddict-item]
+            raise ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}, "PutRecords")
 
         return fail
 
@@ -215,7 +216,7 @@ def test_over_boto3(moto: Store, log: Path) -> None:
             region_name="us-east-1",
             aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries=retries),  # type: ignore[arg-type]
+            config=Config(retries=retries),
         )
 
     kinesis = client(total_max_attempts=1)

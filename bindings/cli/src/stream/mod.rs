@@ -272,7 +272,9 @@ fn destination(
             let table = Table::open(depot, plan::table_options(args, format), Box::new(rejects.clone()))?;
             return Ok(Box::new(ToTable::new(table)));
         }
-        Way::Standard => Box::new(stdout::standard(packer(ShardMap::even(1), plan::RECORD_LINGER), args.form())),
+        Way::Standard => {
+            Box::new(stdout::standard(packer(ShardMap::even(1), plan::RECORD_LINGER), args.form()))
+        }
     };
     Ok(Box::new(LineByLine::new(to, rejects.clone(), args.form() == RecordForm::Ndjson)))
 }
