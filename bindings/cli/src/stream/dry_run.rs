@@ -10,8 +10,8 @@ use nasalogs::{LogFormat, Result};
 use serde::Serialize;
 
 use super::args::Args;
-use super::destination::{Destination, Fate, SourceLine};
 use super::key::Key;
+use super::line::{Fate, LineDestination, SourceLine};
 use super::packer::Packer;
 use super::plan;
 use super::report::Delivered;
@@ -50,7 +50,7 @@ struct Traffic {
 
 /// What the forms take.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Estimates {
+pub(super) struct Estimates {
     /// From the first line to the last, by the log's times.
     log_seconds: f64,
     lines: u64,
@@ -64,7 +64,7 @@ pub(crate) struct Estimates {
 
 /// What a form takes.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Row {
+pub(super) struct Row {
     records_form: &'static str,
     lines: u64,
     records: u64,
@@ -127,7 +127,7 @@ impl DryRun {
         Ok(Self {
             forms: FORMS.map(form).into(),
             format: format.clone(),
-            wanted: args.records,
+            wanted: args.form(),
             prices: args.prices,
             traffic: Traffic::default(),
             done: false,
@@ -229,7 +229,7 @@ impl Form {
     }
 }
 
-impl Destination for DryRun {
+impl LineDestination for DryRun {
     fn begin(&mut self, _source: SourceId, _offset: u64) {}
 
     fn has_room(&self) -> bool {
