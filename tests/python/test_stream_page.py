@@ -123,7 +123,6 @@ def page(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         patch.setenv("PATH", f"{BINARY.parent}{os.pathsep}{os.environ['PATH']}")
         nasalogs("generate", "--lines", str(LINES), "--seed", "7", "--oddities", "2%", "-o", "access.log")
-        nasalogs("convert", "access.log", "-o", "lake", "--partition-by", "dt", "-q")
         objects = nasalogs("stream", "access.log", "--to", "-", "--records", "ndjson", "-q", check=False).stdout
         Path("objects.ndjson").write_bytes(objects * 2)
         names: dict[str, Any] = {"__name__": "page", "PAUSE": 0, "found": {}}
