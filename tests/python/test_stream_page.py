@@ -21,7 +21,7 @@ from conftest import BINARY, ROOT, nasalogs
 from stores import HOST, KEYS, free_port
 
 PAGE: Final = (ROOT / "docs" / "stream.md").read_text("utf-8")
-#: A session's worth, with lines in it that are no rows and some that are not UTF-8.
+#: Enough to fill several requests, with lines in it that are no rows and some that are not UTF-8.
 LINES: Final = 1500
 SECTIONS: Final = dict(re.findall(r"^##+ (.+?)\n(.*?)(?=^## |^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 
