@@ -12,10 +12,11 @@ test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_
 wheel: ## The Python package for this platform, and its source distribution, in target/wheels
 	@bindings/python/wheel.sh
 
-bench: ## Criterion, then the same file read by other tools, then in Python
+bench: ## Criterion, then the same file read by other tools, then in Python, then delivery to a Kinesis on this machine
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
 	@CARGO="$(CARGO)" benches/python.sh
+	@CARGO="$(CARGO)" benches/stream.sh
 
 fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
@@ -27,4 +28,4 @@ lint: ## What CI says about style
 
 docs: ## The crate's documentation and docs/cli.md
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
-	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md
+	$(CARGO) run -q -p nasalogs-cli --no-default-features -- docs-markdown > docs/cli.md

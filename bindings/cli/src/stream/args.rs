@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Parser as _;
+use nasalogs::delivery::cost::Prices;
 use nasalogs::envelope::{EncodeOptions, RecordForm};
 use nasalogs::{Error, ErrorKind, Names};
 
@@ -88,6 +89,9 @@ pub struct Args {
     /// Send nothing: say what each form of records would take, and cost
     #[arg(long, conflicts_with = "follow")]
     pub dry_run: bool,
+    /// For --dry-run: what a shard-hour and a million PUT units cost in your region, in US dollars [default: 0.015,0.014]
+    #[arg(long, value_name = "HOUR,MILLION", value_parser = prices, requires = "dry_run")]
+    pub prices: Option<Prices>,
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: String,
@@ -265,6 +269,16 @@ fn bytes(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("expected a number of bytes from 1024 to {MOST} (10 MiB)"))
 }
 
+/// Two prices.
+fn prices(text: &str) -> Result<Prices, String> {
+    let price = |text: &str| text.trim().parse().ok().filter(|price| (0.0..=1e6).contains(price));
+    text.split_once(',')
+        .and_then(|(hour, million)| {
+            Some(Prices { shard_hour: price(hour)?, million_put_units: price(million)? })
+        })
+        .ok_or_else(|| "expected two prices in US dollars, such as 0.015,0.014".to_owned())
+}
+
 /// After how many bytes a roll ends.
 fn roll_size(text: &str) -> Result<u64, String> {
     value::size(text)
@@ -340,6 +354,8 @@ mod tests {
         assert_eq!("fail".parse(), Ok(OnExhausted::Fail));
         assert_eq!("spool=a/b".parse(), Ok(OnExhausted::Spool("a/b".into())));
         assert!("spool=".parse::<OnExhausted>().is_err() && "drop".parse::<OnExhausted>().is_err());
+        assert_eq!(prices("0.015,0.014"), Ok(Prices::US_EAST_1));
+        assert!(["", "0.015", "0.015,", "-1,0", "nan,0", "1,2,3"].iter().all(|bad| prices(bad).is_err()));
         assert!(bytes("10485760").is_ok() && bytes("10485761").is_err() && bytes("10").is_err());
         let seconds = |seconds| Ok(Duration::from_secs_f64(seconds));
         assert_eq!((age("300"), age("1.5s")), (seconds(300.0), seconds(1.5)));
