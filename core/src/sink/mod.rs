@@ -54,7 +54,7 @@ use arrow::datatypes::SchemaRef;
 pub use atomic::AtomicFile;
 pub use compression::Compression;
 pub use option::{OutputFormat, SinkOptions};
-pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, WriteMode};
+pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, StagedFile, WriteMode};
 
 use crate::error::{Error, ErrorKind, Result};
 use out::Out;
