@@ -174,6 +174,10 @@ impl Pipeline {
     }
 
     fn deliver(&mut self) -> Result<Ended> {
+        // An earlier run may have ended before it could say so.
+        for (source, offset) in self.follower.delivered() {
+            self.destination.saved(source, offset);
+        }
         let stopped = loop {
             if self.stop.check().is_err() {
                 break true;
