@@ -228,9 +228,7 @@ def read(client: Any, stream: str) -> list[Record]:
             page = client.get_records(ShardIterator=iterator)
             iterator = page.get("NextShardIterator") if page["Records"] else None
             found += [
-                Record(
-                    int(record["SequenceNumber"]), record["PartitionKey"], record["Data"], shard["ShardId"], hashes
-                )
+                Record(int(record["SequenceNumber"]), record["PartitionKey"], record["Data"], shard["ShardId"], hashes)
                 for record in page["Records"]
             ]
     return sorted(found, key=lambda record: record.sequence)
@@ -284,6 +282,27 @@ def aggregated(records: Iterable[Record]) -> list[tuple[Record, bytes, bool]]:
     return found
 
 
+def offsets(log: bytes) -> dict[int, bytes]:
+    """Return where lines begin, and the lines."""
+    found, offset = {}, 0
+    for line in log.splitlines(keepends=True):
+        found[offset] = line.removesuffix(b"\n").removesuffix(b"\r")
+        offset += len(line)
+    return found
+
+
+def once(found: Iterable[tuple[str, bytes]]) -> dict[int, bytes]:
+    """Remove what is there twice by its id, and forget the file, of which there is one."""
+    by_id: dict[int, bytes] = {}
+    sources = set()
+    for identity, line in found:
+        source, _, offset = identity.partition("-")
+        sources.add(source)
+        assert by_id.setdefault(int(offset), line) == line
+    assert len(sources) == 1
+    return dict(sorted(by_id.items()))
+
+
 def hash_of(key: str, explicit: str | None = None) -> int:
     """Return the hash key by which a record goes to its shard."""
     if explicit:
@@ -315,9 +334,7 @@ def end(process: subprocess.Popen[bytes], code: int) -> str:
     return text
 
 
-def stream(
-    url: str, folder: Path, *arguments: str | Path, code: int = 0, env: Mapping[str, str] | None = None
-) -> Run:
+def stream(url: str, folder: Path, *arguments: str | Path, code: int = 0, env: Mapping[str, str] | None = None) -> Run:
     """Run `nasalogs stream` to its end."""
     said = end(start(url, folder, *arguments, env=env), code)
     return Run(code, b"", said)
