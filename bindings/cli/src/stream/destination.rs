@@ -96,6 +96,11 @@ pub(crate) trait Destination {
         Ok(())
     }
 
+    /// Something that whoever watches should know now, once: that nothing gets through at present, for instance.
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What was done so far, for the report.
     fn delivered(&self) -> Delivered;
 }
