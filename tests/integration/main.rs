@@ -11,4 +11,6 @@ mod cli_stream;
 mod cli_stream_fault;
 mod cli_stream_table;
 mod cli_stream_table_fault;
+mod cli_stream_outage;
+mod cli_stream_seed;
 mod golden;

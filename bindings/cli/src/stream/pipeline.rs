@@ -318,6 +318,9 @@ impl Pipeline {
     }
 
     fn save_if_due(&mut self) -> Result<()> {
+        if let Some(text) = self.destination.notice() {
+            self.say(&text);
+        }
         if self.saved.elapsed() < SAVE_EVERY {
             return Ok(());
         }
