@@ -1,7 +1,7 @@
 # Each target is a line or two; what takes more is a script beside what it works on.
 CARGO ?= cargo
 
-.PHONY: demo test wheel bench fuzz lint docs
+.PHONY: demo test wheel lambda bench fuzz lint docs
 
 demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
 	@CARGO="$(CARGO)" tests/demo.sh
@@ -11,6 +11,10 @@ test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_
 
 wheel: ## The Python package for this platform, and its source distribution, in target/wheels
 	@bindings/python/wheel.sh
+
+lambda: wheel ## The same as a layer of Lambda, in target/lambda
+	@.venv/bin/python bindings/python/layer.py "$${CARGO_TARGET_DIR:-target}"/wheels/*.whl \
+		"$${CARGO_TARGET_DIR:-target}/lambda/nasalogs-layer.zip"
 
 bench: ## Criterion, then the same file read by other tools, then in Python
 	$(CARGO) bench -p nasalogs-benches

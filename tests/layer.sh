@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What Lambda gets: the layer, made of the wheel that is there, alone beside boto3. Its path is the last line.
+# What Lambda gets: the layer, made of the wheel that is there, alone beside boto3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/skip.sh

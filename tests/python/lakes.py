@@ -71,3 +71,9 @@ def expected_rejects(log: Path) -> Counter[str]:
     """The same of the log itself."""
     rejects = nasalogs.parse(log.read_bytes(), format="common").rejects
     return Counter(reject.raw.decode("utf-8", "backslashreplace") for reject in rejects)
+
+
+def records(store: Path) -> set[str]:
+    """The sequence numbers that commits name."""
+    commits = [json.loads(gzip.decompress(file.read_bytes())) for file in store.rglob("_commits/**/*.json.gz")]
+    return {record for commit in commits for record in commit["records"]}

@@ -17,6 +17,7 @@ from events import EventSource, Records, shards
 from nasalogs.aws import parse_kinesis_event
 from runtime import FailedError, Function
 from simulator import STREAM, Simulator
+from stacks import REGION
 from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
 
 LINES = 2_000
@@ -69,7 +70,7 @@ def send(log: Path, form: str, simulator: Simulator, refused: Path) -> None:
     done = subprocess.run(
         [BINARY, "stream", log, "--to", f"kinesis://{STREAM}", "--replay", "max", "--format", "common", "--quiet",
          "--records", form, "--max-record-size", "8000", "--no-checkpoint", "--rejects", refused],
-        env=environment(simulator.url), capture_output=True, text=True, check=False,
+        env=environment(simulator.url, {"AWS_REGION": REGION}), capture_output=True, text=True, check=False,
     )  # fmt: skip
     # Objects can only be made of lines that are rows.
     assert done.returncode == (1 if form == "ndjson" else 0), done.stderr
