@@ -1,6 +1,6 @@
 """All of it: a log, the stream, the function, the lake, the catalogue, and the four questions.
 
-The stack of `deploy/aws` is created in ministack; its event source, Lambda (in processes) and Athena (on DuckDB) carry it.
+The stack of `deploy/aws` is created in ministack, with its event source, Lambda (in processes) and Athena (on DuckDB).
 Athena's words go to DuckDB as they are, so sqlglot translates them first; there are no named queries, and no views.
 """
 
