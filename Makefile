@@ -16,10 +16,11 @@ lambda: wheel ## The same as a layer of Lambda, in target/lambda
 	@.venv/bin/python bindings/python/layer.py "$${CARGO_TARGET_DIR:-target}"/wheels/*.whl \
 		"$${CARGO_TARGET_DIR:-target}/lambda/nasalogs-layer.zip"
 
-bench: ## Criterion, then the same file read by other tools, then in Python
+bench: ## Criterion, then the same file read by other tools, then in Python and in a function, then delivery to a Kinesis on this machine
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
 	@CARGO="$(CARGO)" benches/python.sh
+	@CARGO="$(CARGO)" benches/stream.sh
 
 fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}
@@ -31,4 +32,4 @@ lint: ## What CI says about style
 
 docs: ## The crate's documentation and docs/cli.md
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
-	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md
+	$(CARGO) run -q -p nasalogs-cli --no-default-features -- docs-markdown > docs/cli.md

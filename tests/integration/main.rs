@@ -2,6 +2,7 @@
 
 mod cli;
 mod cli_convert;
+mod cli_ddl;
 mod cli_error;
 mod cli_generate;
 mod cli_info;

@@ -1,7 +1,7 @@
 """Engines that answer the queries of `deploy/aws`: DuckDB, and Spark with Hive's catalogue.
 
-The queries are written for Athena, which cannot be had here. sqlglot turns them into each engine's own words, and what it
-does not understand is a failure.
+The queries are written for Athena, which cannot be had here. sqlglot turns them into each engine's own words, and what
+it does not understand is a failure.
 """
 
 import os
@@ -104,7 +104,7 @@ class Spark:
             "spark.ui.showConsoleProgress": "false",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.memory": "1g",
-            "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.shuffle.partitions": "1",
             "spark.sql.warehouse.dir": str(folder / "warehouse"),

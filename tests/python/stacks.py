@@ -68,25 +68,24 @@ class Values:
             **parameters,
         }
 
-    def of(self, node: Any) -> Any:
+    def of(self, node: Any) -> Any:  # noqa: PLR0911 -- one for each function
         """The value of a node of the template."""
         if isinstance(node, list):
-            found = [self.of(item) for item in node]
-            return [item for item in found if item is not None]
+            return [value for value in map(self.of, node) if value is not None]
         if not isinstance(node, dict):
             return node
-        if len(node) == 1:
-            function, argument = next(iter(node.items()))
-            if function == "Ref":
-                return None if argument == "AWS::NoValue" else self.values[argument]
-            if function == "Fn::Sub":
-                return re.sub(r"\$\{([^!}]+)\}", self.name, argument).replace("${!", "${")
-            if function == "Fn::GetAtt":
-                return self.attribute(".".join(argument) if isinstance(argument, list) else argument)
-            if function == "Fn::If":
-                return self.of(argument[1] if self.holds(self.conditions[argument[0]]) else argument[2])
-        found = {key: self.of(value) for key, value in node.items()}
-        return {key: value for key, value in found.items() if value is not None}
+        match node:
+            case {"Ref": name}:
+                return None if name == "AWS::NoValue" else self.values[name]
+            case {"Fn::Sub": text}:
+                return re.sub(r"\$\{([^!}]+)\}", self.name, text).replace("${!", "${")
+            case {"Fn::GetAtt": [name, *_]}:
+                return self.attribute(name)
+            case {"Fn::If": [condition, true, false]}:
+                return self.of(true if self.holds(self.conditions[condition]) else false)
+            case _:
+                found = {key: self.of(value) for key, value in node.items()}
+                return {key: value for key, value in found.items() if value is not None}
 
     def name(self, match: re.Match[str]) -> str:
         """What stands for a name in a text."""
@@ -95,7 +94,7 @@ class Values:
 
     def attribute(self, name: str) -> str:
         """An address, which is all that is asked for."""
-        return f"arn:aws:thing:{REGION}:{ACCOUNT}:{name.split('.')[0].lower()}"
+        return f"arn:aws:thing:{REGION}:{ACCOUNT}:{name.partition('.')[0].lower()}"
 
     def holds(self, condition: dict[str, Any]) -> bool:
         """Whether a condition holds."""

@@ -23,7 +23,7 @@ mod paths;
 mod progress;
 mod rejects;
 mod schema;
-mod stream;
+pub mod stream;
 pub mod summary;
 pub mod table;
 mod terminal;

@@ -249,7 +249,9 @@ impl Follower {
 
     fn look_around(&mut self, now: Instant) {
         let begun = Instant::now();
-        let is_full = self.last_scan.is_none_or(|last| now.duration_since(last) >= FULL_SCAN_EVERY);
+        // What is read once is at its end when a look finds nothing more, which nobody should wait for.
+        let is_full = !self.options.follow
+            || self.last_scan.is_none_or(|last| now.duration_since(last) >= FULL_SCAN_EVERY);
         if is_full || !self.is_as_before(now) {
             self.scan(now);
             self.last_scan = Some(now);

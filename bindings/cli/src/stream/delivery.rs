@@ -8,7 +8,7 @@ use nasalogs::delivery::{Engine, Options, Outcome, RecordOutcome, Request, Retur
 use nasalogs::envelope::{LineId, RecordDecoder, RecordForm, SourceId, Span, StreamRecord};
 use nasalogs::{Error, ErrorKind, Result};
 
-use super::destination::{Destination, Fate, SourceLine};
+use super::line::{Fate, LineDestination, SourceLine};
 use super::packer::{self, Packer};
 use super::report::{Delivered, ShardReport};
 use super::spool::Spool;
@@ -22,7 +22,7 @@ pub(super) struct Delivery {
     engine: Engine,
     packer: Packer,
     form: RecordForm,
-    transport: Box<dyn Transport>,
+    transport: Box<dyn Transport + Send>,
     /// Where lines go that cannot be delivered; without it the run ends.
     spool: Option<Spool>,
     /// Of records from which the lines cannot be had: what they were made of, as long as they may be spooled.
@@ -54,7 +54,7 @@ impl Delivery {
         shards: ShardMap,
         packer: Packer,
         form: RecordForm,
-        transport: Box<dyn Transport>,
+        transport: Box<dyn Transport + Send>,
         spool: Option<Spool>,
     ) -> Result<Self> {
         // Consumers of aggregates throw away what belongs to another shard. The order of a key is kept by whoever is in
@@ -231,7 +231,7 @@ impl Delivery {
     }
 }
 
-impl Destination for Delivery {
+impl LineDestination for Delivery {
     fn begin(&mut self, source: SourceId, offset: u64) {
         self.engine.begin(source, offset);
     }

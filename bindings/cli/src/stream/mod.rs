@@ -2,51 +2,61 @@
 //! once and known by its id.
 //!
 //! The loop in `pipeline` reads lines ([`Follower`](crate::follow::Follower)), lets them go when they are due (`pace`),
-//! gives them to a [`Destination`](destination::Destination), and saves how far each source is delivered. `delivery` is the
-//! destination that is a stream of Kinesis: it packs lines (`packer`), asks the engine of the crate what to send when, and
-//! lets a `transport` carry it.
+//! gives them to a `destination`, and saves how far each source is delivered. Lines go by the block; destinations that
+//! take them one after the other get them from `line`.
+//!
+//! `delivery` is a stream of Kinesis: it packs lines (`packer`), asks the engine of the crate what to send when, and lets
+//! a `transport` carry it. `table` is a [table](crate::table) of files by day.
 
 mod args;
-#[cfg(feature = "aws")]
 mod delivery;
-pub(crate) mod destination;
-pub(crate) mod dry_run;
-mod input;
+mod destination;
+mod dry_run;
 mod key;
 #[cfg(feature = "aws")]
 mod kinesis;
+mod line;
 mod pace;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "shards are a matter of streams"))]
 mod packer;
 mod pipeline;
 mod plan;
-pub(crate) mod report;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only streams need one, but any run can read it"))]
-mod spool;
+mod refusal;
+mod reject;
+mod report;
+pub(crate) mod spool;
 mod stdout;
-#[cfg(feature = "aws")]
+mod table;
 mod transport;
 
 use std::time::Duration;
 
-use nasalogs::delivery::ShardMap;
+use nasalogs::delivery::{Options, ShardMap};
 use nasalogs::envelope::RecordForm;
 use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 pub use args::Args;
+pub use refusal::refused;
+pub use transport::{Event, Transport};
 
 use self::args::To;
 use self::destination::Destination;
 use self::dry_run::DryRun;
 use self::key::Key;
+use self::line::{LineByLine, LineDestination};
 use self::pace::{Pace, Pacer};
 use self::packer::Packer;
 use self::pipeline::{Parts, Pipeline};
+use self::reject::Rejects;
 use self::report::{Ended, Report};
+use self::table::ToTable;
 use crate::exit::Exit;
 use crate::follow::{Follower, Poll};
 use crate::interrupt::Stop;
+use crate::object::Access;
+#[cfg(not(feature = "aws"))]
+use crate::object::Location;
 use crate::rejects::RejectFile;
+use crate::table::{Depot, Table};
 use crate::{message, output};
 
 /// How long one look for the first lines takes.
@@ -55,43 +65,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Runs it.
 pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     plan::check(args)?;
-    let inputs = plan::inputs(args);
     // Before anything is read: a stream that is not there is known at once.
     let way = if args.dry_run { Way::Nowhere } else { connect(args)? };
-    let checkpoint = plan::checkpoint(args, &inputs)?;
-    let checkpoint_path =
-        checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
-    let mut follower = Follower::open(&inputs, plan::follow_options(args), checkpoint)?;
-    // From here on a stop is a matter of delivering what was read.
-    stop.be_patient();
-    let (ahead, format) = look(args, &mut follower, stop)?;
-    let rejects = match &args.rejects {
-        Some(path) if !args.dry_run => Some(RejectFile::append(path, stop)?),
-        _ => None,
-    };
-    let report = Report {
-        destination: args.to.to_string(),
-        records_form: args.records.as_str(),
-        rows: (args.records == RecordForm::Ndjson).then_some(0),
-        resumable: follower.is_resumable(),
-        checkpoint: checkpoint_path,
-        ..Report::default()
-    };
-    let destination = destination(args, format.as_ref(), way)?;
-    let pipeline = Pipeline::new(Parts {
-        follower,
-        ahead,
-        destination,
-        pacer: Pacer::new(if args.dry_run { Pace::Max } else { plan::pace(args) }),
-        format,
-        rejects,
-        stop: stop.clone(),
-        quiet: args.quiet,
-        // Whoever follows wants to know how it goes, not only how it went.
-        live_report: args.report.clone().filter(|path| args.follow && path.as_os_str() != output::STANDARD),
-        report,
-    });
-    let (report, error) = pipeline.run();
+    let (report, error) = go(args, way, stop)?;
     let written = match &args.report {
         Some(path) => report.to_json().and_then(|json| output::write_whole(path, &json)),
         None => Ok(()),
@@ -108,6 +84,98 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         Some(error) => Err(error),
         None => written.and_then(|()| end(args, &report, stop)),
     }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What was read and delivered, as JSON.
+    pub report: String,
+    /// Why it ended before all was delivered.
+    pub error: Option<Error>,
+}
+
+/// Delivers to a stream over a transport of the caller's: what `nasalogs stream --to kinesis://…` does, without its
+/// network. Returns when all is delivered, when it fails, or some time after the flag of `stop` was set.
+///
+/// # Errors
+/// When it cannot begin: options that do not go together, inputs that cannot be read, a checkpoint that is in use.
+pub fn deliver(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    stop: &Stop,
+) -> Result<Delivery> {
+    over(args, transport, shards, plan::delivery_options(args), stop)
+}
+
+/// Makes requests, one after the other, as full as they can be, over a transport that takes its time: what a shard takes a
+/// second is the caller's business.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn pack(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    stop: &Stop,
+) -> Result<Delivery> {
+    let usual = plan::delivery_options(args);
+    let options = Options { rate: None, linger: Duration::from_secs(3600), max_in_flight: 1, ..usual };
+    over(args, transport, shards, options, stop)
+}
+
+fn over(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    options: Options,
+    stop: &Stop,
+) -> Result<Delivery> {
+    plan::check(args)?;
+    let (report, error) = go(args, Way::Stream(transport, shards, options), stop)?;
+    Ok(Delivery { report: report.to_json()?, error })
+}
+
+/// Reads and delivers.
+fn go(args: &Args, way: Way, stop: &Stop) -> Result<(Report, Option<Error>)> {
+    let inputs = plan::inputs(args);
+    let checkpoint = plan::checkpoint(args, &inputs)?;
+    let checkpoint_path =
+        checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
+    let mut follower = Follower::open(&inputs, plan::follow_options(args), checkpoint)?;
+    // From here on a stop is a matter of delivering what was read.
+    stop.be_patient();
+    let (ahead, format) = look(args, &mut follower, stop)?;
+    let rejects = match &args.rejects {
+        Some(path) if !args.dry_run => Rejects::new(Some(RejectFile::append(path, stop)?)),
+        _ => Rejects::default(),
+    };
+    let report = Report {
+        destination: args.to.to_string(),
+        records_form: match args.to {
+            To::Table(_) => report::FILES,
+            _ => args.form().as_str(),
+        },
+        resumable: follower.is_resumable(),
+        checkpoint: checkpoint_path,
+        ..Report::default()
+    };
+    let destination = destination(args, format.as_ref(), way, &rejects)?;
+    let pipeline = Pipeline::new(Parts {
+        follower,
+        ahead,
+        destination,
+        pacer: Pacer::new(if args.dry_run { Pace::Max } else { plan::pace(args) }),
+        format,
+        rejects,
+        stop: stop.clone(),
+        quiet: args.quiet,
+        // Whoever follows wants to know how it goes, not only how it went.
+        live_report: args.report.clone().filter(|path| args.follow && path.as_os_str() != output::STANDARD),
+        report,
+    });
+    Ok(pipeline.run())
 }
 
 /// How it ended.
@@ -138,14 +206,14 @@ fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
 /// The way to the destination.
 enum Way {
     Nowhere,
-    #[cfg(feature = "aws")]
-    Stream(Box<dyn transport::Transport>, ShardMap),
+    Stream(Box<dyn Transport + Send>, ShardMap, Options),
+    Table(Depot),
     Standard,
 }
 
-#[cfg(feature = "aws")]
 fn connect(args: &Args) -> Result<Way> {
     match &args.to {
+        #[cfg(feature = "aws")]
         To::Kinesis(stream) => {
             let place = kinesis::Place {
                 stream: stream.clone(),
@@ -153,59 +221,62 @@ fn connect(args: &Args) -> Result<Way> {
                 region: args.region.clone(),
             };
             let (transport, shards) = kinesis::Kinesis::connect(place)?;
-            Ok(Way::Stream(Box::new(transport), shards))
+            Ok(Way::Stream(Box::new(transport), shards, plan::delivery_options(args)))
         }
-        To::Standard => Ok(Way::Standard),
-        To::S3(_) | To::Directory(_) => Err(not_built_in(&args.to)),
-    }
-}
-
-#[cfg(not(feature = "aws"))]
-fn connect(args: &Args) -> Result<Way> {
-    match &args.to {
-        To::Standard => Ok(Way::Standard),
-        To::Kinesis(_) | To::S3(_) => Err(Error::new(
+        #[cfg(not(feature = "aws"))]
+        To::Kinesis(_) | To::Table(Location::Bucket { .. }) => Err(Error::new(
             ErrorKind::Options,
             format!("this nasalogs was built without AWS: {} cannot be reached", args.to),
         )
         .with_hint("cargo install nasalogs-cli has it (the feature 'aws'); or deliver to - or file://")),
-        To::Directory(_) => Err(not_built_in(&args.to)),
+        To::Table(location) => {
+            let access = Access { endpoint_url: args.endpoint_url.clone(), region: args.region.clone() };
+            Depot::open(location, &access).map(Way::Table)
+        }
+        To::Standard => Ok(Way::Standard),
     }
 }
 
-fn not_built_in(to: &To) -> Error {
-    Error::new(ErrorKind::Options, format!("{to}: files are not built in yet"))
-}
-
 /// The destination itself.
-fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<dyn Destination>> {
+fn destination(
+    args: &Args,
+    format: Option<&LogFormat>,
+    way: Way,
+    rejects: &Rejects,
+) -> Result<Box<dyn Destination>> {
     let key = Key::new(&args.partition_key, format)?;
     let options = plan::encode_options(args, format);
-    let packer = |shards| Packer::new(options, args.records, key, shards, plan::RECORD_LINGER);
-    match way {
+    let packer = |shards, linger| Packer::new(options, args.form(), key, shards, linger);
+    let to: Box<dyn LineDestination> = match way {
         Way::Nowhere => {
             let format = format.cloned().unwrap_or_else(LogFormat::common);
-            Ok(Box::new(DryRun::new(args, &format)?))
+            Box::new(DryRun::new(args, &format)?)
         }
-        #[cfg(feature = "aws")]
-        Way::Stream(transport, shards) => {
-            let delivery_options = plan::delivery_options(args);
-            let packer = packer(shards.clone());
+        Way::Stream(transport, shards, delivery_options) => {
+            // A line waits for company as long as its record may.
+            let packer = packer(shards.clone(), plan::RECORD_LINGER.max(delivery_options.linger));
             let spool = match &args.on_exhausted {
                 args::OnExhausted::Fail => None,
                 args::OnExhausted::Spool(directory) => Some(spool::Spool::open(directory)?),
             };
-            Ok(Box::new(delivery::Delivery::new(
+            Box::new(delivery::Delivery::new(
                 delivery_options,
                 shards,
                 packer,
-                args.records,
+                args.form(),
                 transport,
                 spool,
-            )?))
+            )?)
         }
-        Way::Standard => Ok(Box::new(stdout::standard(packer(ShardMap::even(1)), args.records))),
-    }
+        Way::Table(depot) => {
+            let table = Table::open(depot, plan::table_options(args, format), Box::new(rejects.clone()))?;
+            return Ok(Box::new(ToTable::new(table)));
+        }
+        Way::Standard => {
+            Box::new(stdout::standard(packer(ShardMap::even(1), plan::RECORD_LINGER), args.form()))
+        }
+    };
+    Ok(Box::new(LineByLine::new(to, rejects.clone(), args.form() == RecordForm::Ndjson)))
 }
 
 /// The format, where lines have to be understood, and what was read to find it.
@@ -213,7 +284,7 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
     if !plan::wants_format(args) {
         return Ok((Vec::new(), None));
     }
-    if args.format != "auto" {
+    if args.format != plan::AUTO {
         return Ok((Vec::new(), Some(checked(args, args.format.parse()?)?)));
     }
     let mut ahead = Vec::new();
@@ -226,9 +297,12 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
         match &poll {
             Poll::Idle => continue,
             Poll::Lines(lines) => {
-                let found = LogFormat::detect(&lines.bytes)
-                    .map_err(|error| error.with_file(lines.file.to_string()))?
-                    .format;
+                let found = match LogFormat::detect(&lines.bytes) {
+                    Ok(detection) => detection.format,
+                    // The rolls of a table are understood one by one, and this is somewhere in the middle.
+                    Err(_) if matches!(args.to, To::Table(_)) && lines.offset > 0 => LogFormat::common(),
+                    Err(error) => return Err(error.with_file(lines.file.to_string())),
+                };
                 ahead.push(poll);
                 return Ok((ahead, Some(checked(args, found)?)));
             }

@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "RecordBatch",
     "Reject",
+    "Requests",
     "Schema",
     "StreamReject",
     "Summary",
@@ -26,12 +27,14 @@ __all__ = [
     "__version__",
     "command_line",
     "convert",
+    "deliver",
     "detect",
     "generate",
     "parse",
     "parse_kinesis_event",
     "parse_line",
     "read",
+    "requests",
     "schema",
     "transform_firehose_event",
 ]
@@ -419,6 +422,22 @@ def generate(
     start: datetime | str | None = None,
     oddities: float = 0.0,
 ) -> Traffic: ...
+
+@final
+class Requests(Iterator[list[dict[str, Any]]]):
+    def __iter__(self) -> Requests: ...
+    def __next__(self) -> list[dict[str, Any]]: ...
+
+def deliver(
+    words: Sequence[str | PathLike[str]],
+    put: Callable[
+        [list[dict[str, Any]]],
+        list[tuple[str | None, str | None, str | None]] | tuple[int, str, str] | tuple[bool, str],
+    ],
+    list_shards: Callable[[], list[tuple[str, str, str]]],
+    threads: int,
+) -> tuple[str, BaseException | None]: ...
+def requests(words: Sequence[str | PathLike[str]], shards: list[tuple[str, str, str]]) -> Requests: ...
 def parse_kinesis_event(
     event: Any,
     *,

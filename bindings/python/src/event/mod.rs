@@ -2,6 +2,7 @@
 
 mod delivery;
 mod firehose;
+mod producer;
 mod record;
 mod reject;
 
@@ -12,6 +13,7 @@ use pyo3::prelude::*;
 
 pub use delivery::{KinesisBatch, parse_kinesis_event};
 pub use firehose::transform_firehose_event;
+pub use producer::{Requests, deliver, requests};
 pub use reject::StreamReject;
 
 use crate::choice::raise;

@@ -9,6 +9,8 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput}
 use nasalogs::delivery::{Outcome, RecordOutcome};
 use nasalogs::{Error, ErrorKind};
 
+use crate::stream::refused;
+
 /// What became of a request, and what was wrong, if anything.
 pub(super) fn of(
     answer: Result<PutRecordsOutput, SdkError<PutRecordsError, HttpResponse>>,
@@ -65,52 +67,6 @@ where
     }
 }
 
-/// An answer that is an error.
-fn refused(status: u16, code: &str, message: &str) -> (Outcome, Error) {
-    let text = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
-    let trouble = |what: &str| Error::new(ErrorKind::Delivery, format!("{what} ({text})"));
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "LimitExceededException"
-        | "KMSThrottlingException"
-        | "ThrottlingException"
-        | "RequestLimitExceeded" => (Outcome::Throttled, trouble("the stream is busy")),
-        "ResourceNotFoundException" => (
-            Outcome::Fatal,
-            trouble("there is no such stream")
-                .with_hint("check the name and --region; 'aws kinesis list-streams' lists what there is"),
-        ),
-        "AccessDeniedException" | "KMSAccessDeniedException" => (
-            Outcome::Fatal,
-            trouble("access denied")
-                .with_hint("allow kinesis:PutRecords and kinesis:ListShards on the stream"),
-        ),
-        "ExpiredTokenException" | "ExpiredToken" => (
-            Outcome::Fatal,
-            trouble("the AWS credentials have expired")
-                .with_hint("renew them and start again: it goes on where it stopped"),
-        ),
-        "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignatureException"
-        | "IncompleteSignature"
-        | "InvalidClientTokenId"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "NotAuthorizedException" => (
-            Outcome::Fatal,
-            trouble("the AWS credentials are not accepted")
-                .with_hint("check the key, the --region they are for, and this machine's clock"),
-        ),
-        _ if status >= 500 => {
-            (Outcome::Unknown, trouble(&format!("the service failed with status {status}")))
-        }
-        _ if status == 429 => (Outcome::Throttled, trouble("too many requests")),
-        _ => (Outcome::Fatal, trouble("the request was refused")),
-    }
-}
-
 fn said(what: &str, error: &(dyn StdError + 'static)) -> Error {
     Error::new(ErrorKind::Delivery, format!("{what}: {}", chain(error)))
 }
@@ -158,29 +114,6 @@ fn never_left(error: &(dyn StdError + 'static)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_have_meanings() {
-        for (status, code, outcome) in [
-            (400, "ProvisionedThroughputExceededException", Outcome::Throttled),
-            (400, "LimitExceededException", Outcome::Throttled),
-            (400, "ResourceNotFoundException", Outcome::Fatal),
-            (400, "ExpiredTokenException", Outcome::Fatal),
-            (400, "UnrecognizedClientException", Outcome::Fatal),
-            (400, "ValidationException", Outcome::Fatal),
-            (500, "InternalFailure", Outcome::Unknown),
-            (503, "ServiceUnavailable", Outcome::Unknown),
-            (429, "TooManyRequests", Outcome::Throttled),
-        ] {
-            assert_eq!(refused(status, code, "why").0, outcome, "{code}");
-        }
-        let (_, error) = refused(400, "ResourceNotFoundException", "Stream web not found");
-        assert_eq!(
-            error.message(),
-            "there is no such stream (ResourceNotFoundException: Stream web not found)"
-        );
-        assert!(error.hint().unwrap().contains("--region"));
-    }
 
     #[test]
     fn in_doubt_a_request_may_have_left() {
