@@ -15,6 +15,8 @@ pub struct RejectFile(Held<Writer>);
 struct Writer {
     output: Output,
     buffer: Vec<u8>,
+    /// Whether there is something that may not be on the disk.
+    is_fresh: bool,
 }
 
 /// One line of the file.
@@ -36,7 +38,7 @@ impl RejectFile {
     /// As [`Output::create`] has them.
     pub fn create(path: &Path, stop: &Stop) -> Result<Self> {
         let output = Output::create(path)?;
-        Ok(Self(Held::new(Writer { output, buffer: Vec::new() }, stop)))
+        Ok(Self(Held::new(Writer { output, buffer: Vec::new(), is_fresh: false }, stop)))
     }
 
     /// Opens it to add lines to those that are there: for a run that goes on where another ended.
@@ -45,7 +47,7 @@ impl RejectFile {
     /// As [`Output::append`] has them.
     pub fn append(path: &Path, stop: &Stop) -> Result<Self> {
         let output = Output::append(path)?;
-        Ok(Self(Held::new(Writer { output, buffer: Vec::new() }, stop)))
+        Ok(Self(Held::new(Writer { output, buffer: Vec::new(), is_fresh: false }, stop)))
     }
 
     /// Brings all lines to the disk.
@@ -54,11 +56,13 @@ impl RejectFile {
     /// When they cannot be written.
     pub fn sync(&self) -> Result<()> {
         self.0.with(|writer| {
-            if writer.buffer.is_empty() {
+            if !writer.is_fresh {
                 return Ok(());
             }
             writer.drain()?;
-            writer.output.sync()
+            writer.output.sync()?;
+            writer.is_fresh = false;
+            Ok(())
         })
     }
 
@@ -78,6 +82,7 @@ impl RejectFile {
             serde_json::to_writer(&mut writer.buffer, &row)
                 .map_err(|error| Error::new(ErrorKind::Sink, error.to_string()))?;
             writer.buffer.push(b'\n');
+            writer.is_fresh = true;
             if writer.buffer.len() >= Self::BUFFER { writer.drain() } else { Ok(()) }
         })
     }

@@ -28,6 +28,17 @@ pub fn count(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a number such as 2000000, 2_000_000 or 2M".to_owned())
 }
 
+/// A number of bytes: `64000000`, `64M`, `64MB` or `64MiB`.
+pub fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let binary = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)));
+    let (number, factor) = binary.unwrap_or((text.strip_suffix('B').unwrap_or(text), 1));
+    count(number)
+        .ok()
+        .and_then(|number| number.checked_mul(factor))
+        .ok_or_else(|| "expected a number of bytes such as 64000000, 64M or 64MiB".to_owned())
+}
+
 /// A share of lines: `5%`, as a number from 0 to 1.
 pub fn share(text: &str) -> Result<f64, String> {
     text.strip_suffix('%')
@@ -81,6 +92,15 @@ mod tests {
         assert_eq!(count("2M"), Ok(2_000_000));
         for bad in ["", "M", "-1", "1.5", "99999999999G", "1e6", "_"] {
             assert!(count(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!((size("5"), size("64M"), size("64MB")), (Ok(5), Ok(64_000_000), Ok(64_000_000)));
+        assert_eq!((size("2KiB"), size("3GiB"), size("5B")), (Ok(2048), Ok(3 << 30), Ok(5)));
+        for bad in ["", "B", "MiB", "1.5M", "99999999999GiB", "1 M"] {
+            assert!(size(bad).is_err(), "{bad}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use nasalogs::Names;
 use nasalogs::envelope::{EncodeOptions, RecordForm};
 
+use crate::object::Location;
 use crate::value;
 
 /// Deliver logs to Kinesis, S3, a directory or a pipe, as they grow or at their own pace, without losing a line.
@@ -35,9 +36,10 @@ pub struct Args {
     /// So many lines a second: 500/s
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub rate: Option<f64>,
-    /// What a record holds: a line, a JSON object, lines as the Kinesis Producer Library packs them, or a compressed block
-    #[arg(long, value_name = "FORM", default_value = "raw", value_parser = value::named::<RecordForm>(RecordForm::NAMES))]
-    pub records: RecordForm,
+    /// What a record holds: a line, a JSON object, lines as the Kinesis Producer Library packs them, or a compressed block;
+    /// raw when nothing is said
+    #[arg(long, value_name = "FORM", value_parser = value::named::<RecordForm>(RecordForm::NAMES))]
+    pub records: Option<RecordForm>,
     /// The keys of JSON objects: our columns, or ip, timestamp, method, url, protocol, status_code, bytes
     #[arg(long, value_name = "NAMES", default_value = "nasalogs", value_parser = value::named::<Names>(Names::NAMES))]
     pub json_names: Names,
@@ -69,11 +71,11 @@ pub struct Args {
     /// The AWS region; AWS_REGION or the profile's when nothing is said
     #[arg(long, value_name = "R")]
     pub region: Option<String>,
-    /// For s3:// and file://: begin a new file at this size
-    #[arg(long, value_name = "B", value_parser = value::count)]
+    /// For s3:// and file://: begin new files after so many bytes of log, such as 64M; 128M when nothing is said
+    #[arg(long, value_name = "B", value_parser = roll_size)]
     pub roll_size: Option<u64>,
-    /// For s3:// and file://: begin a new file after so many seconds
-    #[arg(long, value_name = "S", value_parser = seconds)]
+    /// For s3:// and file://: begin new files after so much time, such as 30s, 5m or 1h; 5m when nothing is said
+    #[arg(long, value_name = "S", value_parser = age)]
     pub roll_age: Option<Duration>,
     /// Add the lines that cannot be delivered to this file, as NDJSON: file, line, offset, reason, raw
     #[arg(long, value_name = "FILE")]
@@ -92,15 +94,21 @@ pub struct Args {
     pub quiet: bool,
 }
 
+impl Args {
+    /// What a record holds.
+    #[must_use]
+    pub fn form(&self) -> RecordForm {
+        self.records.unwrap_or(RecordForm::Raw)
+    }
+}
+
 /// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum To {
     /// A stream of Kinesis: its name or ARN.
     Kinesis(String),
-    /// A bucket, and a prefix in it.
-    S3(String),
-    /// A directory.
-    Directory(PathBuf),
+    /// A table of files by day: a bucket, and a prefix in it; or a directory.
+    Table(Location),
     /// Standard output.
     Standard,
 }
@@ -123,11 +131,17 @@ impl FromStr for To {
             "kinesis" => Err(format!(
                 "'{rest}' is no name of a stream: expected 1 to 128 letters, digits, '_', '.' or '-', or an ARN"
             )),
-            "s3" if !rest.is_empty() && !rest.starts_with('/') => Ok(Self::S3(rest.to_owned())),
-            "file" if rest.starts_with('/') => Ok(Self::Directory(PathBuf::from(rest))),
-            "file" => {
-                Err(format!("'{text}': expected file:// and an absolute path, such as file:///var/lake"))
-            }
+            "s3" | "file" => match Location::parse(text) {
+                // However many slashes there are, it is the same place, and has the same checkpoint.
+                Ok(Location::Directory(path)) => {
+                    Ok(Self::Table(Location::Directory(path.components().collect())))
+                }
+                Ok(place) => Ok(Self::Table(place)),
+                Err(error) => {
+                    let hint = error.hint().map(|hint| format!(": {hint}")).unwrap_or_default();
+                    Err(format!("'{text}' {}{hint}", error.message()))
+                }
+            },
             _ => Err(wrong()),
         }
     }
@@ -137,8 +151,8 @@ impl std::fmt::Display for To {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Kinesis(stream) => write!(f, "kinesis://{stream}"),
-            Self::S3(place) => write!(f, "s3://{place}"),
-            Self::Directory(path) => write!(f, "file://{}", path.display()),
+            Self::Table(Location::Directory(path)) => write!(f, "file://{}", path.display()),
+            Self::Table(place) => write!(f, "{place}"),
             Self::Standard => f.write_str("-"),
         }
     }
@@ -220,15 +234,25 @@ fn bytes(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("expected a number of bytes from 1024 to {MOST} (10 MiB)"))
 }
 
-/// A number of seconds.
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.strip_suffix('s')
-        .unwrap_or(text)
-        .parse::<f64>()
-        .ok()
+/// After how many bytes a roll ends.
+fn roll_size(text: &str) -> Result<u64, String> {
+    value::size(text)
+        .and_then(|bytes| if bytes > 0 { Ok(bytes) } else { Err("expected more than 0".to_owned()) })
+}
+
+/// A time: seconds, or with its unit.
+fn age(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b's') => (&text[..text.len() - 1], 1.0),
+        Some(b'm') => (&text[..text.len() - 1], 60.0),
+        Some(b'h') => (&text[..text.len() - 1], 3600.0),
+        _ => (text, 1.0),
+    };
+    let seconds = number.parse::<f64>().map(|number| number * unit).ok();
+    seconds
         .filter(|seconds| (0.001..=1e9).contains(seconds))
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| "expected a number of seconds, such as 300".to_owned())
+        .ok_or_else(|| "expected a time, such as 300, 30s, 5m or 1h".to_owned())
 }
 
 #[cfg(test)]
@@ -240,15 +264,27 @@ mod tests {
         assert_eq!("kinesis://web-1".parse(), Ok(To::Kinesis("web-1".to_owned())));
         let arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/web";
         assert_eq!(format!("kinesis://{arn}").parse(), Ok(To::Kinesis(arn.to_owned())));
-        assert_eq!("s3://b/p/q".parse(), Ok(To::S3("b/p/q".to_owned())));
-        assert_eq!("file:///a/b".parse(), Ok(To::Directory("/a/b".into())));
+        let s3 = |text: &str| Ok(To::Table(Location::parse(text).unwrap()));
+        assert_eq!(("s3://b/p/q".parse(), "s3://b/p/".parse()), (s3("s3://b/p/q"), s3("s3://b/p")));
+        let directory = |path: &str| Ok(To::Table(Location::Directory(path.into())));
+        assert_eq!(("file:///a/b".parse(), "file:///a//b/".parse()), (directory("/a/b"), directory("/a/b")));
+        let trailing: To = "file:///a//b/".parse().unwrap();
+        assert_eq!(trailing.to_string(), "file:///a/b");
         assert_eq!("-".parse(), Ok(To::Standard));
         for text in ["kinesis://web-1", "s3://b/p", "file:///a", "-"] {
             assert_eq!(text.parse::<To>().unwrap().to_string(), text);
         }
-        for bad in
-            ["", "web", "kinesis://", "kinesis://a/b", "kinesis://a b", "s3://", "file://a", "http://a"]
-        {
+        for bad in [
+            "",
+            "web",
+            "kinesis://",
+            "kinesis://a/b",
+            "kinesis://a b",
+            "s3://",
+            "s3:///x",
+            "file://a",
+            "http://a",
+        ] {
             assert!(bad.parse::<To>().is_err(), "{bad}");
         }
     }
@@ -274,9 +310,11 @@ mod tests {
         assert_eq!("spool=a/b".parse(), Ok(OnExhausted::Spool("a/b".into())));
         assert!("spool=".parse::<OnExhausted>().is_err() && "drop".parse::<OnExhausted>().is_err());
         assert!(bytes("10485760").is_ok() && bytes("10485761").is_err() && bytes("10").is_err());
-        assert_eq!(
-            (seconds("300"), seconds("1.5s")),
-            (Ok(Duration::from_secs(300)), Ok(Duration::from_millis(1500)))
-        );
+        let seconds = |seconds| Ok(Duration::from_secs_f64(seconds));
+        assert_eq!((age("300"), age("1.5s")), (seconds(300.0), seconds(1.5)));
+        assert_eq!((age("5m"), age("0.5h")), (seconds(300.0), seconds(1800.0)));
+        assert!(age("0").is_err() && age("5d").is_err() && age("m").is_err() && age("-1s").is_err());
+        assert_eq!((roll_size("64M"), roll_size("1GiB")), (Ok(64_000_000), Ok(1 << 30)));
+        assert!(roll_size("0").is_err());
     }
 }

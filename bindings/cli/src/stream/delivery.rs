@@ -8,7 +8,7 @@ use nasalogs::delivery::{Engine, Options, Outcome, RecordOutcome, Request, Retur
 use nasalogs::envelope::{LineId, RecordDecoder, RecordForm, SourceId, Span, StreamRecord};
 use nasalogs::{Error, ErrorKind, Result};
 
-use super::destination::{Destination, Fate, SourceLine};
+use super::line::{Fate, LineDestination, SourceLine};
 use super::packer::{self, Packer};
 use super::report::{Delivered, ShardReport};
 use super::spool::Spool;
@@ -231,7 +231,7 @@ impl Delivery {
     }
 }
 
-impl Destination for Delivery {
+impl LineDestination for Delivery {
     fn begin(&mut self, source: SourceId, offset: u64) {
         self.engine.begin(source, offset);
     }

@@ -1,57 +1,42 @@
 //! Where lines go: what the loop that reads knows of it.
 
-use std::ops::Range;
 use std::time::Duration;
 
-use nasalogs::envelope::{LineId, SourceId};
-use nasalogs::{RejectReason, Result};
+use nasalogs::Result;
+use nasalogs::envelope::SourceId;
 
 use super::report::Delivered;
-
-/// A line on its way.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SourceLine<'a> {
-    /// Without its line end.
-    pub(crate) bytes: &'a [u8],
-    /// Its source, and where in it the line begins: what [`Destination::acknowledged`] is about.
-    pub(crate) id: LineId,
-    /// The identity that is sent along. The same, unless it was read from a spool.
-    pub(crate) known_as: LineId,
-    /// One past its end in the source, the line end included.
-    pub(crate) end: u64,
-}
-
-/// What became of a line that was given to a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It is on its way: [`Destination::acknowledged`] will tell.
-    Taken,
-    /// It cannot be delivered. The caller keeps it and says so with [`Destination::skip`].
-    Rejected(RejectReason),
-    /// There is nothing in it to deliver. As above, without keeping it.
-    Blank,
-}
+use crate::follow::Lines;
 
 /// Where lines go.
 ///
 /// One thread reads, gives lines in the order of their source, lets the destination [work](Self::work), and asks how far
 /// each source is [acknowledged](Self::acknowledged); that is saved, and read on from after a restart.
-pub(crate) trait Destination {
+pub(super) trait Destination {
     /// Says that a source is read from this offset on: what is before was delivered by an earlier run. Comes once per
     /// source, before its first line.
-    fn begin(&mut self, source: SourceId, offset: u64);
-
-    /// Whether a line would be taken now. When not, the caller lets it [work](Self::work).
-    fn has_room(&self) -> bool;
-
-    /// Takes a line.
     ///
     /// # Errors
-    /// When nothing more can be delivered. The line was not taken then.
-    fn take(&mut self, line: &SourceLine<'_>) -> Result<Fate>;
+    /// When what has to be known of its file cannot be read.
+    fn begin(&mut self, source: SourceId, offset: u64, file: &str) -> Result<()>;
 
-    /// Says that these bytes of a source need no delivery: blank and rejected lines, gaps.
-    fn skip(&mut self, source: SourceId, bytes: Range<u64>);
+    /// Whether lines would be taken now. When not, the caller lets it [work](Self::work).
+    fn has_room(&self) -> bool;
+
+    /// Takes lines from the front, of which at least the first is taken where there [is room](Self::has_room), and gives
+    /// how many bytes that were. The rest comes again.
+    ///
+    /// # Errors
+    /// When nothing more can be delivered.
+    fn take(&mut self, lines: &Lines) -> Result<usize>;
+
+    /// Says that the rest of a source is lost.
+    ///
+    /// # Errors
+    /// As [`Destination::take`].
+    fn end(&mut self, _source: SourceId) -> Result<()> {
+        Ok(())
+    }
 
     /// Does what is due, and waits for something to happen if nothing is, for at most `longest`.
     ///
@@ -59,25 +44,30 @@ pub(crate) trait Destination {
     /// When nothing more can be delivered; what was acknowledged stays so.
     fn work(&mut self, longest: Duration) -> Result<()>;
 
-    /// When [work](Self::work) is wanted next, from now, though no line is given. `None`: not before one is.
+    /// When [work](Self::work) is wanted next, from now, though no line is given. `None`: it will do whenever the loop
+    /// comes by.
     fn due(&self) -> Option<Duration>;
 
     /// Says that no line is there to be taken at present: what waits for company has waited for long enough as soon as
     /// a person would notice.
     fn pause(&mut self) {}
 
-    /// Says that nothing more comes: nothing waits for company any longer.
+    /// Says that nothing more comes: nothing waits for company any longer. `more` says whether a later run may go on with
+    /// the same sources.
     ///
     /// # Errors
     /// As [`Destination::work`].
-    fn drain(&mut self) -> Result<()>;
+    fn drain(&mut self, more: bool) -> Result<()>;
 
-    /// Whether everything that was taken is acknowledged.
+    /// Whether nothing is left to be done for what was taken.
     fn is_empty(&self) -> bool;
 
-    /// Up to where a source is safe: every byte before was delivered or [skipped](Self::skip). `None` for a source that
-    /// never [began](Self::begin).
+    /// Up to where a source is safe: every byte before was delivered, rejected, or needs no delivery. `None` for a source
+    /// that never [began](Self::begin).
     fn acknowledged(&self, source: SourceId) -> Option<u64>;
+
+    /// Says that it is on the disk up to where a source was acknowledged: no run begins before it any more.
+    fn saved(&mut self, _source: SourceId, _offset: u64) {}
 
     /// Called once when nothing more will be delivered: waits for what is under way, so that as much as possible is known
     /// to be delivered, brings the rest to safety if there is a place for it, and sends nothing more.
@@ -88,11 +78,11 @@ pub(crate) trait Destination {
         Ok(())
     }
 
-    /// The end: whatever has to be closed.
+    /// The end, after everything was delivered and saved: whatever has to be cleared away.
     ///
     /// # Errors
-    /// When that fails.
-    fn finish(&mut self) -> Result<()> {
+    /// When that fails, which loses nothing.
+    fn close(&mut self) -> Result<()> {
         Ok(())
     }
 

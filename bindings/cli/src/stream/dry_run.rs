@@ -10,8 +10,8 @@ use nasalogs::{LogFormat, Result};
 use serde::Serialize;
 
 use super::args::Args;
-use super::destination::{Destination, Fate, SourceLine};
 use super::key::Key;
+use super::line::{Fate, LineDestination, SourceLine};
 use super::packer::Packer;
 use super::plan;
 use super::report::Delivered;
@@ -48,7 +48,7 @@ struct Traffic {
 
 /// What the forms take.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Estimates {
+pub(super) struct Estimates {
     /// From the first line to the last, by the log's times.
     log_seconds: f64,
     lines: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Estimates {
 
 /// What a form takes.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Row {
+pub(super) struct Row {
     records_form: &'static str,
     lines: u64,
     records: u64,
@@ -121,7 +121,7 @@ impl DryRun {
         Ok(Self {
             forms: FORMS.map(form).into(),
             format: format.clone(),
-            wanted: args.records,
+            wanted: args.form(),
             traffic: Traffic::default(),
             done: false,
         })
@@ -212,7 +212,7 @@ impl Form {
     }
 }
 
-impl Destination for DryRun {
+impl LineDestination for DryRun {
     fn begin(&mut self, _source: SourceId, _offset: u64) {}
 
     fn has_room(&self) -> bool {

@@ -2,28 +2,32 @@
 //! once and known by its id.
 //!
 //! The loop in `pipeline` reads lines ([`Follower`](crate::follow::Follower)), lets them go when they are due (`pace`),
-//! gives them to a [`Destination`](destination::Destination), and saves how far each source is delivered. `delivery` is the
-//! destination that is a stream of Kinesis: it packs lines (`packer`), asks the engine of the crate what to send when, and
-//! lets a `transport` carry it.
+//! gives them to a `destination`, and saves how far each source is delivered. Lines go by the block; destinations that
+//! take them one after the other get them from `line`.
+//!
+//! `delivery` is a stream of Kinesis: it packs lines (`packer`), asks the engine of the crate what to send when, and lets
+//! a `transport` carry it. `table` is a [table](crate::table) of files by day.
 
 mod args;
 #[cfg(feature = "aws")]
 mod delivery;
-pub(crate) mod destination;
-pub(crate) mod dry_run;
-mod input;
+mod destination;
+mod dry_run;
 mod key;
 #[cfg(feature = "aws")]
 mod kinesis;
+mod line;
 mod pace;
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "shards are a matter of streams"))]
 mod packer;
 mod pipeline;
 mod plan;
-pub(crate) mod report;
+mod reject;
+mod report;
 #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only streams need one, but any run can read it"))]
-mod spool;
+pub(crate) mod spool;
 mod stdout;
+mod table;
 #[cfg(feature = "aws")]
 mod transport;
 
@@ -39,14 +43,21 @@ use self::args::To;
 use self::destination::Destination;
 use self::dry_run::DryRun;
 use self::key::Key;
+use self::line::{LineByLine, LineDestination};
 use self::pace::{Pace, Pacer};
 use self::packer::Packer;
 use self::pipeline::{Parts, Pipeline};
+use self::reject::Rejects;
 use self::report::{Ended, Report};
+use self::table::ToTable;
 use crate::exit::Exit;
 use crate::follow::{Follower, Poll};
 use crate::interrupt::Stop;
+use crate::object::Access;
+#[cfg(not(feature = "aws"))]
+use crate::object::Location;
 use crate::rejects::RejectFile;
+use crate::table::{Depot, Table};
 use crate::{message, output};
 
 /// How long one look for the first lines takes.
@@ -66,18 +77,20 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     stop.be_patient();
     let (ahead, format) = look(args, &mut follower, stop)?;
     let rejects = match &args.rejects {
-        Some(path) if !args.dry_run => Some(RejectFile::append(path, stop)?),
-        _ => None,
+        Some(path) if !args.dry_run => Rejects::new(Some(RejectFile::append(path, stop)?)),
+        _ => Rejects::default(),
     };
     let report = Report {
         destination: args.to.to_string(),
-        records_form: args.records.as_str(),
-        rows: (args.records == RecordForm::Ndjson).then_some(0),
+        records_form: match args.to {
+            To::Table(_) => report::FILES,
+            _ => args.form().as_str(),
+        },
         resumable: follower.is_resumable(),
         checkpoint: checkpoint_path,
         ..Report::default()
     };
-    let destination = destination(args, format.as_ref(), way)?;
+    let destination = destination(args, format.as_ref(), way, &rejects)?;
     let pipeline = Pipeline::new(Parts {
         follower,
         ahead,
@@ -140,12 +153,13 @@ enum Way {
     Nowhere,
     #[cfg(feature = "aws")]
     Stream(Box<dyn transport::Transport>, ShardMap),
+    Table(Depot),
     Standard,
 }
 
-#[cfg(feature = "aws")]
 fn connect(args: &Args) -> Result<Way> {
     match &args.to {
+        #[cfg(feature = "aws")]
         To::Kinesis(stream) => {
             let place = kinesis::Place {
                 stream: stream.clone(),
@@ -155,37 +169,34 @@ fn connect(args: &Args) -> Result<Way> {
             let (transport, shards) = kinesis::Kinesis::connect(place)?;
             Ok(Way::Stream(Box::new(transport), shards))
         }
-        To::Standard => Ok(Way::Standard),
-        To::S3(_) | To::Directory(_) => Err(not_built_in(&args.to)),
-    }
-}
-
-#[cfg(not(feature = "aws"))]
-fn connect(args: &Args) -> Result<Way> {
-    match &args.to {
-        To::Standard => Ok(Way::Standard),
-        To::Kinesis(_) | To::S3(_) => Err(Error::new(
+        #[cfg(not(feature = "aws"))]
+        To::Kinesis(_) | To::Table(Location::Bucket { .. }) => Err(Error::new(
             ErrorKind::Options,
             format!("this nasalogs was built without AWS: {} cannot be reached", args.to),
         )
         .with_hint("cargo install nasalogs-cli has it (the feature 'aws'); or deliver to - or file://")),
-        To::Directory(_) => Err(not_built_in(&args.to)),
+        To::Table(location) => {
+            let access = Access { endpoint_url: args.endpoint_url.clone(), region: args.region.clone() };
+            Depot::open(location, &access).map(Way::Table)
+        }
+        To::Standard => Ok(Way::Standard),
     }
 }
 
-fn not_built_in(to: &To) -> Error {
-    Error::new(ErrorKind::Options, format!("{to}: files are not built in yet"))
-}
-
 /// The destination itself.
-fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<dyn Destination>> {
+fn destination(
+    args: &Args,
+    format: Option<&LogFormat>,
+    way: Way,
+    rejects: &Rejects,
+) -> Result<Box<dyn Destination>> {
     let key = Key::new(&args.partition_key, format)?;
     let options = plan::encode_options(args, format);
-    let packer = |shards| Packer::new(options, args.records, key, shards, plan::RECORD_LINGER);
-    match way {
+    let packer = |shards| Packer::new(options, args.form(), key, shards, plan::RECORD_LINGER);
+    let to: Box<dyn LineDestination> = match way {
         Way::Nowhere => {
             let format = format.cloned().unwrap_or_else(LogFormat::common);
-            Ok(Box::new(DryRun::new(args, &format)?))
+            Box::new(DryRun::new(args, &format)?)
         }
         #[cfg(feature = "aws")]
         Way::Stream(transport, shards) => {
@@ -195,17 +206,22 @@ fn destination(args: &Args, format: Option<&LogFormat>, way: Way) -> Result<Box<
                 args::OnExhausted::Fail => None,
                 args::OnExhausted::Spool(directory) => Some(spool::Spool::open(directory)?),
             };
-            Ok(Box::new(delivery::Delivery::new(
+            Box::new(delivery::Delivery::new(
                 delivery_options,
                 shards,
                 packer,
-                args.records,
+                args.form(),
                 transport,
                 spool,
-            )?))
+            )?)
         }
-        Way::Standard => Ok(Box::new(stdout::standard(packer(ShardMap::even(1)), args.records))),
-    }
+        Way::Table(depot) => {
+            let table = Table::open(depot, plan::table_options(args, format), Box::new(rejects.clone()))?;
+            return Ok(Box::new(ToTable::new(table)));
+        }
+        Way::Standard => Box::new(stdout::standard(packer(ShardMap::even(1)), args.form())),
+    };
+    Ok(Box::new(LineByLine::new(to, rejects.clone(), args.form() == RecordForm::Ndjson)))
 }
 
 /// The format, where lines have to be understood, and what was read to find it.
@@ -213,7 +229,7 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
     if !plan::wants_format(args) {
         return Ok((Vec::new(), None));
     }
-    if args.format != "auto" {
+    if args.format != plan::AUTO {
         return Ok((Vec::new(), Some(checked(args, args.format.parse()?)?)));
     }
     let mut ahead = Vec::new();
@@ -226,9 +242,12 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
         match &poll {
             Poll::Idle => continue,
             Poll::Lines(lines) => {
-                let found = LogFormat::detect(&lines.bytes)
-                    .map_err(|error| error.with_file(lines.file.to_string()))?
-                    .format;
+                let found = match LogFormat::detect(&lines.bytes) {
+                    Ok(detection) => detection.format,
+                    // The rolls of a table are understood one by one, and this is somewhere in the middle.
+                    Err(_) if matches!(args.to, To::Table(_)) && lines.offset > 0 => LogFormat::common(),
+                    Err(error) => return Err(error.with_file(lines.file.to_string())),
+                };
                 ahead.push(poll);
                 return Ok((ahead, Some(checked(args, found)?)));
             }

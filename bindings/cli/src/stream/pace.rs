@@ -27,6 +27,9 @@ pub(super) enum Pace {
     Replay(f64),
 }
 
+/// How many lines are let go at once: what is let go counts as gone.
+const AT_ONCE: usize = 256;
+
 /// How far lines that go at a constant rate may be behind, and catch up: after a longer break they go on at the rate, not
 /// in a burst.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -46,9 +49,32 @@ impl Pacer {
         self.pace == Pace::Max
     }
 
+    /// How many bytes from the front may go now, as whole lines; and when the next line may, where that is none. `logged`
+    /// tells a line's time in milliseconds.
+    pub(super) fn admit(
+        &mut self,
+        now: Duration,
+        bytes: &[u8],
+        logged: impl Fn(&[u8]) -> Option<i64>,
+    ) -> Result<usize, Duration> {
+        if self.is_idle() {
+            return Ok(bytes.len());
+        }
+        let mut admitted = 0;
+        for line in bytes.split_inclusive(|byte| *byte == b'\n').take(AT_ONCE) {
+            let due = self.due(now, logged(line));
+            if due > now {
+                return if admitted > 0 { Ok(admitted) } else { Err(due) };
+            }
+            self.went(now, due);
+            admitted += line.len();
+        }
+        Ok(admitted)
+    }
+
     /// When the next line is due, `logged` being its time in milliseconds: never later than now where it comes out of
     /// order or has none.
-    pub(super) fn due(&mut self, now: Duration, logged: Option<i64>) -> Duration {
+    fn due(&mut self, now: Duration, logged: Option<i64>) -> Duration {
         let start = *self.start.get_or_insert(now);
         match self.pace {
             Pace::Max => now,
@@ -74,7 +100,7 @@ impl Pacer {
     }
 
     /// Says that a line that was due went.
-    pub(super) fn went(&mut self, now: Duration, due: Duration) {
+    fn went(&mut self, now: Duration, due: Duration) {
         self.count += 1;
         self.lag = self.lag.max(now.saturating_sub(due));
     }
@@ -131,5 +157,19 @@ mod tests {
         pacer.went(back, due);
         assert_eq!(pacer.due(back, None), back);
         assert_eq!(pacer.lag(), CATCH_UP);
+    }
+
+    #[test]
+    fn lines_are_let_go_as_they_are_due() {
+        let log = b"a\nb\nc\nd\n";
+        let times = |line: &[u8]| Some(i64::from(line[0] - b'a') * 1000);
+        let mut pacer = Pacer::new(Pace::Replay(2.0));
+        assert_eq!(pacer.admit(SECOND, log, times), Ok(2));
+        assert_eq!(pacer.admit(SECOND, &log[2..], times), Err(SECOND + SECOND / 2));
+        assert_eq!(pacer.admit(2 * SECOND, &log[2..], times), Ok(4));
+        assert_eq!(pacer.admit(9 * SECOND, &log[6..], times), Ok(2));
+        let many = "x\n".repeat(1000);
+        assert_eq!(Pacer::new(Pace::Max).admit(SECOND, many.as_bytes(), |_| None), Ok(2000));
+        assert_eq!(Pacer::new(Pace::Replay(1.0)).admit(SECOND, many.as_bytes(), |_| None), Ok(2 * AT_ONCE));
     }
 }

@@ -10,8 +10,8 @@ use nasalogs::envelope::{
 };
 use nasalogs::{Error, ErrorKind, Result};
 
-use super::destination::SourceLine;
 use super::key::Key;
+use super::line::SourceLine;
 
 /// Packs lines.
 #[derive(Debug)]

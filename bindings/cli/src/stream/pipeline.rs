@@ -3,21 +3,19 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memchr::memchr_iter;
 use nasalogs::envelope::SourceId;
-use nasalogs::{Error, LogFormat, Reject, RejectReason, Result};
+use nasalogs::{Error, LogFormat, Result};
 
-use super::destination::{Destination, Fate};
-use super::input::{self, Cutter, Piece};
+use super::destination::Destination;
 use super::pace::Pacer;
+use super::reject::Rejects;
 use super::report::{Ended, Report};
-use super::spool::Identities;
-use crate::follow::{Follower, Poll};
+use crate::follow::{Follower, Lines, Part, Poll};
 use crate::interrupt::Stop;
 use crate::progress::Progress;
-use crate::rejects::RejectFile;
 use crate::{message, output};
 
 /// How often the checkpoint is saved, at most.
@@ -32,8 +30,6 @@ const GLANCE: Duration = Duration::from_millis(10);
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long to wait for answers after a failure.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
-/// How many lines are given without looking at anything else.
-const AT_ONCE: usize = 256;
 
 /// What a run is made of.
 pub(super) struct Pipeline {
@@ -42,14 +38,16 @@ pub(super) struct Pipeline {
     pacer: Pacer,
     /// Tells the time of a line, where that matters.
     format: Option<LogFormat>,
-    rejects: Option<RejectFile>,
+    rejects: Rejects,
     stop: Stop,
     progress: Progress,
     quiet: bool,
     report: Report,
     start: Instant,
     sources: HashMap<SourceId, Reading>,
-    cutter: Cutter,
+    /// Lines that were read and not taken yet, and how many bytes of them are due.
+    lines: Option<Lines>,
+    due: usize,
     /// What was read while looking for the format.
     ahead: Vec<Poll>,
     saved: Instant,
@@ -60,16 +58,10 @@ pub(super) struct Pipeline {
 /// What is known of a source.
 #[derive(Debug)]
 struct Reading {
-    /// Lines before this one, in this run.
-    lines: u64,
-    /// Whether this run began at its beginning: only then lines have numbers.
-    is_whole: bool,
-    /// Up to where it was given to the destination.
+    /// Up to where whole lines were given to the destination.
     given: u64,
-    /// Up to where that was acknowledged.
+    /// Up to where that was acknowledged, and remembered.
     acknowledged: u64,
-    /// The ids that its lines had at first, where it is spooled.
-    identities: Option<Identities>,
 }
 
 /// What came of looking for a line.
@@ -93,7 +85,7 @@ pub(super) struct Parts {
     pub(super) destination: Box<dyn Destination>,
     pub(super) pacer: Pacer,
     pub(super) format: Option<LogFormat>,
-    pub(super) rejects: Option<RejectFile>,
+    pub(super) rejects: Rejects,
     pub(super) stop: Stop,
     pub(super) quiet: bool,
     /// Where the report is written while it goes on.
@@ -129,7 +121,8 @@ impl Pipeline {
             report,
             start,
             sources: HashMap::new(),
-            cutter: Cutter::default(),
+            lines: None,
+            due: 0,
             ahead,
             saved: start,
             live_report,
@@ -147,22 +140,32 @@ impl Pipeline {
         }
         // Whatever happened, what is delivered is remembered.
         let saved = self.save();
-        let finished = self.rejects.as_ref().map_or(Ok(()), RejectFile::finish);
+        let finished = self.rejects.finish();
         let outcome = outcome.and_then(|ended| saved.and(finished).map(|()| ended));
+        if matches!(outcome, Ok(Ended::Complete | Ended::Stopped))
+            && let Err(error) = self.destination.close()
+        {
+            self.say(&error.to_string());
+        }
         let (ended, error) = match outcome {
             Ok(ended) => (ended, None),
             Err(error) => (Ended::Failed, Some(error)),
         };
         let mut report = self.account();
-        report.ended = ended;
+        // What cannot be delivered before more comes is left to the next run.
+        report.ended = if ended == Ended::Stopped && report.lag_bytes > 0 { Ended::Cut } else { ended };
         report.error = error.as_ref().map(ToString::to_string);
         (report, error)
     }
 
     /// The account as it stands.
     fn account(&self) -> Report {
+        let lag = |source: &Reading| source.given.saturating_sub(source.acknowledged);
         Report {
-            lag_bytes: self.sources.values().map(|source| source.given - source.acknowledged).sum(),
+            rejected: self.rejects.count(),
+            rejects_by_reason: self.rejects.by_reason(),
+            first_rejects: self.rejects.first(),
+            lag_bytes: self.sources.values().map(lag).sum(),
             pace_lag_seconds: (!self.pacer.is_idle()).then(|| self.pacer.lag().as_secs_f64()),
             seconds: self.start.elapsed().as_secs_f64(),
             delivered: self.destination.delivered(),
@@ -185,7 +188,7 @@ impl Pipeline {
                 Step::End => break false,
             }
         };
-        self.destination.drain()?;
+        self.destination.drain(stopped)?;
         let mut until = None;
         while !self.destination.is_empty() {
             if until.is_none() && self.stop.check().is_err() {
@@ -198,7 +201,6 @@ impl Pipeline {
             self.destination.work(NOTICE)?;
             self.save_if_due()?;
         }
-        self.destination.finish()?;
         Ok(if stopped { Ended::Stopped } else { Ended::Complete })
     }
 
@@ -225,119 +227,88 @@ impl Pipeline {
 
     /// Gives the destination what is there and due, as far as it has room.
     fn step(&mut self) -> Result<Step> {
-        for count in 0..AT_ONCE {
-            while self.cutter.is_done() {
-                let poll = match self.ahead.pop() {
-                    Some(poll) => poll,
-                    None => self.follower.poll(Instant::now())?,
-                };
-                match poll {
-                    Poll::Lines(lines) => {
-                        self.meet(lines.source, lines.offset, &lines.file)?;
-                        self.report.bytes_read += lines.bytes.len() as u64;
-                        self.progress.set(self.report.bytes_read);
-                        self.cutter.feed(lines);
+        let Some(lines) = &self.lines else { return self.read() };
+        if !self.destination.has_room() {
+            return Ok(Step::Full);
+        }
+        if self.due == 0 {
+            self.due = match lines.part {
+                Part::Lines | Part::Unended => {
+                    let format = self.format.as_ref().filter(|_| self.pacer.wants_times());
+                    let logged = |line: &[u8]| format?.parse_line(without_end(line)).ok()?.ts();
+                    match self.pacer.admit(self.start.elapsed(), &lines.bytes, logged) {
+                        Ok(bytes) => bytes,
+                        Err(due) => return Ok(Step::Due(due)),
                     }
-                    Poll::Gap(gap) => {
-                        self.meet(gap.source, gap.offset, &gap.file)?;
-                        self.say(&format!("{}: lines are lost from byte {} on", gap.file, gap.offset));
-                        self.report.add_gap(&gap);
-                    }
-                    Poll::Trouble(error) => {
-                        self.say(&error.to_string());
-                        self.report.add_trouble(&error);
-                    }
-                    Poll::Idle if count > 0 => return Ok(Step::Went),
-                    Poll::Idle => return Ok(Step::Idle),
-                    Poll::End => return Ok(Step::End),
                 }
+                // What comes in parts is no line of its own.
+                Part::Begin | Part::Middle | Part::End => lines.bytes.len(),
+            };
+        }
+        let front = Lines { bytes: lines.bytes.slice(..self.due), ..lines.clone() };
+        let taken = self.destination.take(&front)?;
+        self.taken(taken);
+        Ok(Step::Went)
+    }
+
+    /// Reads on.
+    fn read(&mut self) -> Result<Step> {
+        let poll = match self.ahead.pop() {
+            Some(poll) => poll,
+            None => self.follower.poll(Instant::now())?,
+        };
+        match poll {
+            Poll::Lines(lines) => {
+                self.meet(lines.source, lines.offset, &lines.file)?;
+                self.report.bytes_read += lines.bytes.len() as u64;
+                self.progress.set(self.report.bytes_read);
+                self.lines = Some(lines);
             }
-            if let Some(step) = self.give()? {
-                return Ok(step);
+            Poll::Gap(gap) => {
+                self.meet(gap.source, gap.offset, &gap.file)?;
+                self.destination.end(gap.source)?;
+                self.say(&format!("{}: lines are lost from byte {} on", gap.file, gap.offset));
+                self.report.add_gap(&gap);
             }
+            Poll::Trouble(error) => {
+                self.say(&error.to_string());
+                self.report.add_trouble(&error);
+            }
+            Poll::Idle => return Ok(Step::Idle),
+            Poll::End => return Ok(Step::End),
         }
         Ok(Step::Went)
     }
 
-    /// Gives the next line of what is being cut; where that is not possible now, says why.
-    fn give(&mut self) -> Result<Option<Step>> {
-        let Some((source, file)) = self.cutter.source().map(|(source, file)| (source, Arc::clone(file)))
-        else {
-            return Ok(None);
+    /// Goes on behind what was taken.
+    fn taken(&mut self, bytes: usize) {
+        let Some(mut lines) = self.lines.take() else { return };
+        let taken = lines.bytes.split_to(bytes);
+        self.due -= bytes;
+        lines.offset += bytes as u64;
+        let is_whole = match lines.part {
+            Part::Lines | Part::Unended => !taken.is_empty(),
+            Part::Begin | Part::Middle => false,
+            Part::End => lines.bytes.is_empty(),
         };
-        let (fate, offset, end, raw) = match self.cutter.peek() {
-            None => return Ok(None),
-            Some(Piece::TooLong { id, end, raw }) => {
-                (Fate::Rejected(RejectReason::LineTooLong), id.offset, end, raw)
-            }
-            Some(Piece::Line(mut line)) => {
-                if let Some(identities) =
-                    self.sources.get(&source).and_then(|known| known.identities.as_ref())
-                {
-                    line.known_as = identities.of(line.id.offset);
-                }
-                if !self.destination.has_room() {
-                    return Ok(Some(Step::Full));
-                }
-                if !self.pacer.is_idle() {
-                    let times = self.format.as_ref().filter(|_| self.pacer.wants_times());
-                    let logged = times.and_then(|format| format.parse_line(line.bytes).ok()?.ts());
-                    let now = self.start.elapsed();
-                    let due = self.pacer.due(now, logged);
-                    if due > now {
-                        return Ok(Some(Step::Due(due)));
-                    }
-                    self.pacer.went(now, due);
-                }
-                let fate = self.destination.take(&line)?;
-                let raw = if matches!(fate, Fate::Rejected(_)) { line.bytes.to_vec() } else { Vec::new() };
-                (fate, line.id.offset, line.end, raw)
-            }
-        };
-        let Some(reading) = self.sources.get_mut(&source) else { return Ok(None) };
-        reading.lines += 1;
-        reading.given = end;
-        let number = if reading.is_whole { reading.lines } else { 0 };
-        self.report.lines += 1;
-        match fate {
-            Fate::Taken => {
-                if let Some(rows) = &mut self.report.rows {
-                    *rows += 1;
-                }
-            }
-            Fate::Blank => {
-                self.report.blank += 1;
-                self.destination.skip(source, offset..end);
-            }
-            Fate::Rejected(reason) => {
-                self.reject(input::reject(&file, number, offset, reason, &raw))?;
-                self.destination.skip(source, offset..end);
+        if is_whole {
+            let ends = memchr_iter(b'\n', &taken).count() as u64;
+            self.report.lines += ends + u64::from(taken.last() != Some(&b'\n'));
+            if let Some(reading) = self.sources.get_mut(&lines.source) {
+                reading.given = lines.offset;
             }
         }
-        self.cutter.done(end);
-        Ok(None)
-    }
-
-    fn reject(&mut self, reject: Reject) -> Result<()> {
-        if let Some(file) = &self.rejects {
-            file.add(&reject)?;
+        if !lines.bytes.is_empty() {
+            self.lines = Some(lines);
         }
-        self.report.add_reject(reject);
-        Ok(())
     }
 
     /// Takes note of a source.
     fn meet(&mut self, source: SourceId, offset: u64, file: &str) -> Result<()> {
         if let Entry::Vacant(entry) = self.sources.entry(source) {
-            entry.insert(Reading {
-                lines: 0,
-                is_whole: offset == 0,
-                given: offset,
-                acknowledged: offset,
-                identities: Identities::of_file(file)?,
-            });
+            entry.insert(Reading { given: offset, acknowledged: offset });
             self.report.resumed_sources += u64::from(offset > 0);
-            self.destination.begin(source, offset);
+            self.destination.begin(source, offset, file)?;
         }
         Ok(())
     }
@@ -363,18 +334,21 @@ impl Pipeline {
     /// Remembers what is delivered.
     fn save(&mut self) -> Result<()> {
         // What counts as done because it was rejected has to be on the disk first.
-        if let Some(rejects) = &self.rejects {
-            rejects.sync()?;
-        }
+        self.rejects.sync()?;
+        let mut news = Vec::new();
         for (source, reading) in &mut self.sources {
-            let Some(offset) = self.destination.acknowledged(*source) else { continue };
-            let offset = offset.min(reading.given);
-            if offset > reading.acknowledged {
+            if let Some(offset) = self.destination.acknowledged(*source)
+                && offset > reading.acknowledged
+            {
                 reading.acknowledged = offset;
                 self.follower.acknowledge(*source, offset);
+                news.push((*source, offset));
             }
         }
         self.follower.save()?;
+        for (source, offset) in news {
+            self.destination.saved(source, offset);
+        }
         self.saved = Instant::now();
         Ok(())
     }
@@ -383,5 +357,12 @@ impl Pipeline {
         if !self.quiet {
             message::note(text);
         }
+    }
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    match line.strip_suffix(b"\n") {
+        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+        None => line,
     }
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use nasalogs::delivery::Options;
 use nasalogs::envelope::{EncodeOptions, RecordForm};
-use nasalogs::{Error, ErrorKind, LogFormat, Result};
+use nasalogs::{Error, ErrorKind, LogFormat, Names, Result};
 
-use super::args::{Args, Replay, To};
+use super::args::{Args, OnExhausted, Replay, To};
 use super::pace::Pace;
 use crate::follow::{self, Checkpoint};
 use crate::output::STANDARD;
-use crate::paths;
+use crate::{paths, table};
 
+/// The format that is found out.
+pub(super) const AUTO: &str = "auto";
 /// How long a line waits for company in its record.
 pub(super) const RECORD_LINGER: Duration = Duration::from_millis(50);
 /// How long a record waits for company in its request: less where lines have waited before.
@@ -44,16 +46,16 @@ pub(super) fn check(args: &Args) -> Result<()> {
     if args.inputs.is_empty() && io::stdin().is_terminal() {
         return wrong("there is nothing to read", "name log files, or pipe a log in");
     }
-    if (args.roll_size.is_some() || args.roll_age.is_some())
-        && !matches!(args.to, To::S3(_) | To::Directory(_))
-    {
+    let is_table = matches!(args.to, To::Table(_));
+    if (args.roll_size.is_some() || args.roll_age.is_some()) && !is_table {
         return wrong(
             "--roll-size and --roll-age are for files",
             "leave them out, or deliver to s3:// or file://",
         );
     }
-    if args.partition_key != "random" && !matches!(args.to, To::Kinesis(_) | To::Standard) {
-        return wrong("--partition-key is for streams", "leave it out, or deliver to kinesis://");
+    if let Some((option, why)) = for_records(args).filter(|_| is_table) {
+        let hint = format!("leave {option} out, or deliver to kinesis:// or -");
+        return wrong(&format!("{option} is for records, and {} gets files: {why}", args.to), &hint);
     }
     let outputs: Vec<(&str, Option<&Path>)> =
         vec![("--rejects", args.rejects.as_deref()), ("--report", args.report.as_deref())];
@@ -67,6 +69,28 @@ pub(super) fn check(args: &Args) -> Result<()> {
             .with_hint("create the directory first"));
     }
     Ok(())
+}
+
+/// What was asked for that makes no sense where no records are made, and why.
+fn for_records(args: &Args) -> Option<(&'static str, &'static str)> {
+    let asked = [
+        (args.records.is_some(), "--records", "lines become rows of Parquet"),
+        (args.json_names != Names::default(), "--json-names", "there are columns and no keys of JSON"),
+        (args.partition_key != "random", "--partition-key", "there are days and no shards"),
+        (args.ordered, "--ordered", "each file holds its lines in order as it is"),
+        (
+            args.max_record_size != EncodeOptions::MAX_RECORD,
+            "--max-record-size",
+            "--roll-size says how large they become",
+        ),
+        (
+            args.on_exhausted != OnExhausted::Fail,
+            "--on-exhausted",
+            "what cannot be written is read again by the next run",
+        ),
+        (args.dry_run, "--dry-run", "only records are priced by their number"),
+    ];
+    asked.into_iter().find(|(is_asked, ..)| *is_asked).map(|(_, option, why)| (option, why))
 }
 
 /// The files that are there already, which are all that can be compared.
@@ -89,11 +113,23 @@ pub(super) fn pace(args: &Args) -> Pace {
 
 /// Whether the lines have to be understood, and not only carried.
 pub(super) fn wants_format(args: &Args) -> bool {
-    args.records == RecordForm::Ndjson
+    args.form() == RecordForm::Ndjson
         || args.partition_key != "random"
         || args.dry_run
         || matches!(args.replay, Some(Replay::Times(_)))
-        || matches!(args.to, To::S3(_) | To::Directory(_))
+        // Each roll is understood by itself; but a log of which nothing can be is known at once.
+        || (matches!(args.to, To::Table(_)) && (args.format != AUTO || !args.follow))
+}
+
+/// How tables are written. Without a format each roll is understood by itself: it is the same again after a restart.
+pub(super) fn table_options(args: &Args, format: Option<&LogFormat>) -> table::Options {
+    let usual = table::Options::default();
+    table::Options {
+        roll_size: args.roll_size.unwrap_or(usual.roll_size),
+        roll_age: args.roll_age.unwrap_or(usual.roll_age),
+        format: format.filter(|_| args.format != AUTO).cloned(),
+        ..usual
+    }
 }
 
 /// How files are followed.
@@ -122,7 +158,7 @@ pub(super) fn checkpoint(args: &Args, inputs: &[PathBuf]) -> Result<Option<Check
 /// How records are made.
 pub(super) fn encode_options(args: &Args, format: Option<&LogFormat>) -> EncodeOptions {
     let options =
-        EncodeOptions::new(args.records).with_names(args.json_names).with_max_record(args.max_record_size);
+        EncodeOptions::new(args.form()).with_names(args.json_names).with_max_record(args.max_record_size);
     match format {
         Some(format) => options.with_format(format.clone()),
         None => options,
@@ -132,7 +168,7 @@ pub(super) fn encode_options(args: &Args, format: Option<&LogFormat>) -> EncodeO
 /// How records are delivered.
 pub(super) fn delivery_options(args: &Args) -> Options {
     let usual = Options::default();
-    let is_packed = matches!(args.records, RecordForm::Kpl | RecordForm::Block);
+    let is_packed = matches!(args.form(), RecordForm::Kpl | RecordForm::Block);
     Options {
         max_record_bytes: args.max_record_size,
         max_request_bytes: usual.max_request_bytes.max(args.max_record_size),

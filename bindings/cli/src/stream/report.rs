@@ -12,49 +12,57 @@ use crate::number::{counted, grouped, size};
 
 /// What a destination did. What does not apply to one is zero.
 #[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct Delivered {
-    /// Records that were made of the lines, or objects.
-    pub(crate) records: u64,
-    /// Their bytes, partition keys included.
-    pub(crate) bytes: u64,
+pub(super) struct Delivered {
+    /// Lines that are rows, where that was looked at.
+    pub(super) rows: Option<u64>,
+    /// Lines with nothing in them.
+    pub(super) blank: u64,
+    /// Records that were made of the lines.
+    pub(super) records: u64,
+    /// Files that were put into a table.
+    pub(super) files: u64,
+    /// Files that an earlier run had put there before it could say so.
+    pub(super) files_there: u64,
+    /// Bytes of the records, partition keys included; or of the files.
+    pub(super) bytes: u64,
     /// Requests that were sent.
-    pub(crate) requests: u64,
+    pub(super) requests: u64,
     /// Lines that are delivered.
-    pub(crate) acknowledged: u64,
+    pub(super) acknowledged: u64,
     /// Records that are delivered.
-    pub(crate) acknowledged_records: u64,
-    /// Their bytes.
-    pub(crate) acknowledged_bytes: u64,
+    pub(super) acknowledged_records: u64,
+    /// Their bytes, or those of the files.
+    pub(super) acknowledged_bytes: u64,
     /// Records that were refused as too much, each time.
-    pub(crate) throttled: u64,
+    pub(super) throttled: u64,
     /// Requests that were refused as too much.
-    pub(crate) requests_throttled: u64,
+    pub(super) requests_throttled: u64,
     /// Records that failed inside the service, each time.
-    pub(crate) internal_failures: u64,
+    pub(super) internal_failures: u64,
     /// Requests that found no connection.
-    pub(crate) requests_not_sent: u64,
+    pub(super) requests_not_sent: u64,
     /// Requests without an answer.
-    pub(crate) requests_unknown: u64,
+    pub(super) requests_unknown: u64,
     /// Records that were sent again, each time.
-    pub(crate) retried: u64,
+    pub(super) retried: u64,
     /// Lines that may be there more than once.
-    pub(crate) possibly_duplicated: u64,
+    pub(super) possibly_duplicated: u64,
     /// Whether these can be told by the ids of lines.
-    pub(crate) duplicates_removable: bool,
+    pub(super) duplicates_removable: bool,
     /// Lines that were brought to safety elsewhere.
-    pub(crate) spooled: u64,
-    /// How long the oldest record waits that is not delivered.
-    pub(crate) oldest_unacknowledged_seconds: Option<f64>,
+    pub(super) spooled: u64,
+    /// How long the oldest line waits that is not delivered, or its record.
+    pub(super) oldest_unacknowledged_seconds: Option<f64>,
     /// The shards at the end.
-    pub(crate) shards: Vec<ShardReport>,
+    pub(super) shards: Vec<ShardReport>,
     /// What it would take, where nothing was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) dry_run: Option<Estimates>,
+    pub(super) dry_run: Option<Estimates>,
 }
 
 /// A shard.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct ShardReport {
+pub(super) struct ShardReport {
     id: String,
     first_hash_key: String,
     last_hash_key: String,
@@ -111,9 +119,6 @@ pub(super) struct Report {
     pub(super) error: Option<String>,
     /// Lines that were read, blank ones included.
     pub(super) lines: u64,
-    /// Lines that are rows, where that was looked at.
-    pub(super) rows: Option<u64>,
-    pub(super) blank: u64,
     pub(super) rejected: u64,
     pub(super) rejects_by_reason: BTreeMap<&'static str, u64>,
     pub(super) bytes_read: u64,
@@ -138,6 +143,8 @@ pub(super) struct Report {
     pub(super) first_rejects: BTreeMap<RejectReason, Reject>,
 }
 
+/// The form of records that are rows of files.
+pub(super) const FILES: &str = "parquet";
 /// How many gaps and troubles are listed: a run may last for years.
 const LISTED: usize = 1000;
 /// How many gaps are shown.
@@ -162,12 +169,6 @@ impl Report {
         if self.troubles.len() < LISTED {
             self.troubles.push(error.to_string());
         }
-    }
-
-    pub(super) fn add_reject(&mut self, reject: Reject) {
-        self.rejected += 1;
-        *self.rejects_by_reason.entry(reject.reason.as_str()).or_default() += 1;
-        self.first_rejects.entry(reject.reason).or_insert(reject);
     }
 
     /// For programs.
@@ -198,7 +199,7 @@ impl Report {
             grouped(delivered.acknowledged),
             self.destination,
             grouped(self.rejected),
-            grouped(self.blank),
+            grouped(delivered.blank),
         );
         for (reason, reject) in &self.first_rejects {
             let count = self.rejects_by_reason.get(reason.as_str()).copied().unwrap_or(0);
@@ -251,9 +252,17 @@ impl Report {
         text
     }
 
-    /// What went over the wire.
+    /// What was made of the lines.
     fn traffic(&self) -> String {
         let delivered = &self.delivered;
+        if self.records_form == FILES {
+            let mut text = format!("{} of {}", counted(delivered.files, "file"), size(delivered.bytes));
+            if delivered.files_there > 0 {
+                let files = counted(delivered.files_there, "file");
+                text.push_str(&format!("; {files} had been put by a run that was cut short"));
+            }
+            return text;
+        }
         let mut text = format!("{} of {}", counted(delivered.records, "record"), size(delivered.bytes));
         if delivered.requests > 0 {
             let requests = counted(delivered.requests, "request");

@@ -97,7 +97,7 @@ fn ids_path(path: &Path) -> PathBuf {
 
 /// The ids that the lines of a spooled file had at first.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Identities {
+pub(crate) struct Identities {
     source: SourceId,
     /// Offsets in the file, ascending, and in the source.
     places: Vec<(u64, u64)>,
@@ -148,7 +148,7 @@ impl Identities {
     }
 
     /// The id of the line at this offset in the file.
-    pub(super) fn of(&self, offset: u64) -> LineId {
+    pub(crate) fn of(&self, offset: u64) -> LineId {
         let at = self.places.partition_point(|(file, _)| *file <= offset).saturating_sub(1);
         let (file, origin) = self.places[at];
         LineId { source: self.source, offset: origin.saturating_add(offset.saturating_sub(file)) }

@@ -9,7 +9,7 @@ use nasalogs::envelope::{RecordForm, SourceId, StreamRecord};
 use nasalogs::{Error, ErrorKind, Result};
 use serde::Serialize;
 
-use super::destination::{Destination, Fate, SourceLine};
+use super::line::{Fate, LineDestination, SourceLine};
 use super::packer::Packer;
 use super::report::Delivered;
 
@@ -102,7 +102,7 @@ impl<W: Write> Standard<W> {
     }
 }
 
-impl<W: Write> Destination for Standard<W> {
+impl<W: Write> LineDestination for Standard<W> {
     fn begin(&mut self, source: SourceId, offset: u64) {
         self.sources.insert(source, (offset, offset));
     }

@@ -22,7 +22,10 @@ const NOTES: &str = "_rolls";
 
 /// The place of a table.
 #[derive(Debug)]
-pub(super) enum Depot {
+pub struct Depot(Place);
+
+#[derive(Debug)]
+enum Place {
     Directory(PathBuf, Staging),
     #[cfg(feature = "aws")]
     Bucket {
@@ -32,17 +35,21 @@ pub(super) enum Depot {
 }
 
 impl Depot {
-    pub(super) fn open(location: &Location, access: &Access) -> Result<Self> {
+    /// Opens a place, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When nothing can be written there; [`ErrorKind::Options`] when this build does not speak to S3.
+    pub fn open(location: &Location, access: &Access) -> Result<Self> {
         match location {
             Location::Directory(path) => {
                 fs::create_dir_all(path).map_err(|error| failure(path, error))?;
                 let staging = Staging::create(path).map_err(|error| failure(path, error))?;
-                Ok(Self::Directory(path.clone(), staging))
+                Ok(Self(Place::Directory(path.clone(), staging)))
             }
             #[cfg(feature = "aws")]
             Location::Bucket { bucket, key } => {
                 let prefix = if key.is_empty() { String::new() } else { format!("{key}/") };
-                Ok(Self::Bucket { store: Store::open(bucket, access)?, prefix })
+                Ok(Self(Place::Bucket { store: Store::open(bucket, access)?, prefix }))
             }
             #[cfg(not(feature = "aws"))]
             Location::Bucket { .. } => {
@@ -54,12 +61,12 @@ impl Depot {
 
     /// An empty directory for files that are to be put: for a directory on the same disk, so that they can be renamed.
     pub(super) fn staging(&self) -> Result<TempDir> {
-        match self {
-            Self::Directory(path, staging) => {
+        match &self.0 {
+            Place::Directory(path, staging) => {
                 tempfile::tempdir_in(staging.root.path()).map_err(|error| failure(path, error))
             }
             #[cfg(feature = "aws")]
-            Self::Bucket { .. } => {
+            Place::Bucket { .. } => {
                 tempfile::Builder::new().prefix("nasalogs.").tempdir().map_err(super::roll::spool_error)
             }
         }
@@ -67,8 +74,8 @@ impl Depot {
 
     /// Puts a file of [`Depot::staging`] under a name, and says whether it is new.
     pub(super) fn put(&self, name: &str, file: &Path, stop: &Arc<AtomicBool>) -> Result<bool> {
-        match self {
-            Self::Directory(path, _) => {
+        match &self.0 {
+            Place::Directory(path, _) => {
                 let _ = stop;
                 let target = path.join(name);
                 if let Some(parent) = target.parent()
@@ -81,7 +88,7 @@ impl Depot {
                 place(&target, file.persist_noclobber(&target).map_err(|error| error.error))
             }
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => {
+            Place::Bucket { store, prefix } => {
                 Ok(store.put_file(&format!("{prefix}{name}"), file, Mode::Create, stop)? == Put::Done)
             }
         }
@@ -115,8 +122,8 @@ impl Depot {
                 found.insert(key, format!("{NOTES}/{name}"));
             }
         };
-        match self {
-            Self::Directory(path, _) => {
+        match &self.0 {
+            Place::Directory(path, _) => {
                 let path = path.join(NOTES);
                 let entries = match fs::read_dir(&path) {
                     Ok(entries) => entries,
@@ -128,7 +135,7 @@ impl Depot {
                 }
             }
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => {
+            Place::Bucket { store, prefix } => {
                 let prefix = format!("{prefix}{NOTES}/");
                 store.list(&prefix, true, |object| {
                     add(object.key.strip_prefix(&prefix).unwrap_or_default());
@@ -141,14 +148,14 @@ impl Depot {
 
     /// The end that is noted under a name.
     pub(super) fn note_of(&self, name: &str) -> Result<Option<u64>> {
-        let text = match self {
-            Self::Directory(path, _) => match fs::read(path.join(name)) {
+        let text = match &self.0 {
+            Place::Directory(path, _) => match fs::read(path.join(name)) {
                 Ok(text) => text,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(failure(&path.join(name), error)),
             },
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => match store.get(&format!("{prefix}{name}"))? {
+            Place::Bucket { store, prefix } => match store.get(&format!("{prefix}{name}"))? {
                 Some(text) => text,
                 None => return Ok(None),
             },
@@ -165,21 +172,21 @@ impl Depot {
 
     /// Removes a note.
     pub(super) fn remove(&self, name: &str) -> Result<()> {
-        match self {
-            Self::Directory(path, _) => match fs::remove_file(path.join(name)) {
+        match &self.0 {
+            Place::Directory(path, _) => match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     Err(failure(&path.join(name), error))
                 }
                 _ => Ok(()),
             },
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => store.delete(&format!("{prefix}{name}")),
+            Place::Bucket { store, prefix } => store.delete(&format!("{prefix}{name}")),
         }
     }
 
     fn put_text(&self, name: &str, text: &str) -> Result<bool> {
-        match self {
-            Self::Directory(path, _) => {
+        match &self.0 {
+            Place::Directory(path, _) => {
                 let target = path.join(name);
                 let parent = target.parent().unwrap_or(path);
                 let fail = |error| failure(&target, error);
@@ -192,7 +199,7 @@ impl Depot {
                 place(&target, file.persist_noclobber(&target).map(drop).map_err(|error| error.error))
             }
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => {
+            Place::Bucket { store, prefix } => {
                 let key = format!("{prefix}{name}");
                 Ok(store.put(&key, text.as_bytes().to_vec(), Mode::Create)? == Put::Done)
             }
@@ -200,10 +207,10 @@ impl Depot {
     }
 
     fn name(&self, name: &str) -> String {
-        match self {
-            Self::Directory(path, _) => path.join(name).to_string_lossy().into_owned(),
+        match &self.0 {
+            Place::Directory(path, _) => path.join(name).to_string_lossy().into_owned(),
             #[cfg(feature = "aws")]
-            Self::Bucket { store, prefix } => store.name(&format!("{prefix}{name}")),
+            Place::Bucket { store, prefix } => store.name(&format!("{prefix}{name}")),
         }
     }
 }

@@ -14,6 +14,7 @@ use nasalogs::{Decoder, Error, ErrorKind, Extras, LogFormat, ParseOptions, Resul
 
 use super::roll::{Roll, spool_error};
 use super::{Counts, Options, RejectSink};
+use crate::stream::spool::Identities;
 
 /// How much of a roll its format is detected from.
 const SAMPLE: usize = 256 << 10;
@@ -28,7 +29,8 @@ pub(super) fn encode(
     rejects: &mut dyn RejectSink,
 ) -> Result<(Vec<PathBuf>, Counts)> {
     let source = roll.source();
-    let places = Places { source, segments: roll.segments().to_vec() };
+    let places =
+        Places { source, segments: roll.segments().to_vec(), identities: roll.identities().cloned() };
     let mut counts = Counts { rolls: 1, bytes_in: roll.end() - roll.begin(), ..Counts::default() };
     for reject in roll.take_long() {
         counts.lines += 1;
@@ -136,6 +138,7 @@ fn fill(spool: &mut impl Read, buffer: &mut [u8]) -> Result<usize> {
 struct Places {
     source: SourceId,
     segments: Vec<(u64, u64)>,
+    identities: Option<Arc<Identities>>,
 }
 
 impl Places {
@@ -144,6 +147,13 @@ impl Places {
         match after.checked_sub(1).and_then(|at| self.segments.get(at)) {
             Some((begin, offset)) => offset + (place - begin),
             None => place,
+        }
+    }
+
+    fn id(&self, offset: u64) -> LineId {
+        match &self.identities {
+            Some(identities) => identities.of(offset),
+            None => LineId { source: self.source, offset },
         }
     }
 
@@ -156,7 +166,7 @@ impl Places {
         for place in places.values() {
             text.clear();
             let place = u64::try_from(*place).unwrap_or_default().saturating_sub(guard);
-            let id = LineId { source: self.source, offset: self.offset(place) };
+            let id = self.id(self.offset(place));
             write!(text, "{id}").map_err(|_| lacks())?;
             ids.append_value(&text);
         }

@@ -14,8 +14,9 @@
 //! source at the same time are told so. Rejected lines go elsewhere, and may come twice after a crash.
 //!
 //! # Resources
-//! A roll waits on the disk (`TMPDIR`), however many days are in it; a few rolls and what Parquet's writer needs are in
-//! memory. Who pushes waits when two rolls are being written.
+//! A roll waits on the disk (`TMPDIR`), however many days are in it; of all that, a batch and what Parquet's writer needs
+//! are in memory. Nothing here waits, but for [`Table::wait`] and [`Table::give_up`]: while two rolls are being written,
+//! there is no room for more.
 
 mod count;
 mod depot;
@@ -25,10 +26,10 @@ mod roll;
 mod tests;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use nasalogs::envelope::SourceId;
@@ -37,9 +38,10 @@ use nasalogs::{Encoding, Error, ErrorKind, LogFormat, Reject, Result};
 
 pub use count::Counts;
 
-use crate::follow::{Lines, Part};
-use crate::object::{Access, Location};
-use depot::Depot;
+pub use depot::Depot;
+
+use crate::follow::Lines;
+use crate::stream::spool::Identities;
 use roll::Roll;
 use worker::{Done, Worker};
 
@@ -94,10 +96,10 @@ pub trait RejectSink: Send {
     fn sync(&mut self) -> Result<()>;
 }
 
-/// How many rolls are being written at most.
+/// How many rolls are being written when no more lines are taken.
 const IN_FLIGHT: usize = 2;
 
-/// A table that lines flow into. Dropped without [`Table::finish`], it leaves lines behind that were not acknowledged,
+/// A table that lines flow into. Dropped without [`Table::drain`], it leaves lines behind that were not acknowledged,
 /// and no file that is not complete.
 pub struct Table {
     options: Options,
@@ -105,31 +107,38 @@ pub struct Table {
     open: HashMap<SourceId, Roll>,
     /// Bytes in all of them.
     waiting: u64,
-    in_flight: usize,
+    /// When those were begun that are being written, in that order.
+    in_flight: VecDeque<Instant>,
+    /// Nothing more comes: in this run, or for good.
+    draining: Option<Rest>,
     /// Up to where lines of sources have become visible, as long as nobody took it.
     fresh: Vec<(SourceId, u64)>,
     counts: Counts,
     depot: Arc<Depot>,
     /// Rolls that earlier runs began: their notes.
     noted: BTreeMap<(SourceId, u64), String>,
+    /// What lines of sources are known as that have been on a detour.
+    identities: HashMap<SourceId, Arc<Identities>>,
     stop: Arc<AtomicBool>,
 }
 
+/// What follows when a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing: the sources were read to their ends.
+    Nothing,
+    /// More lines of the sources, in a later run: this one was stopped.
+    Later,
+}
+
 impl Table {
-    /// Opens a table, which is created if it is not there. The flag gives up: it is not for a stop in which what is left
-    /// is still to be written.
+    /// Opens a table in its place.
     ///
     /// # Errors
-    /// When the place cannot be written to or listed; [`ErrorKind::Options`] when this build does not speak to S3.
-    pub fn open(
-        location: &Location,
-        access: &Access,
-        options: Options,
-        rejects: Box<dyn RejectSink>,
-        stop: Arc<AtomicBool>,
-    ) -> Result<Self> {
+    /// When the place cannot be listed; [`ErrorKind::Options`] for a format without times.
+    pub fn open(depot: Depot, options: Options, rejects: Box<dyn RejectSink>) -> Result<Self> {
         if let Some(format) = &options.format
-            && !format.columns().any(|column| column.name == nasalogs::schema::TS.name)
+            && !format.has_time()
         {
             return Err(Error::new(
                 ErrorKind::Options,
@@ -137,32 +146,50 @@ impl Table {
             )
             .with_hint("name a format with a time"));
         }
-        let depot = Arc::new(Depot::open(location, access)?);
+        let depot = Arc::new(depot);
         let noted = depot.notes()?;
+        let stop = Arc::<AtomicBool>::default();
         let worker = Worker::start(Arc::clone(&depot), options.clone(), rejects, Arc::clone(&stop))?;
         Ok(Self {
             options,
             worker,
             open: HashMap::new(),
             waiting: 0,
-            in_flight: 0,
+            in_flight: VecDeque::new(),
+            draining: None,
             fresh: Vec::new(),
             counts: Counts::default(),
             depot,
             noted,
+            identities: HashMap::new(),
             stop,
         })
     }
 
-    /// Takes lines. Those of a source come in the order of their offsets.
+    /// Says that the lines of a source are known by ids that they had elsewhere.
+    pub(crate) fn identify(&mut self, source: SourceId, identities: Identities) {
+        self.identities.insert(source, Arc::new(identities));
+    }
+
+    /// Whether lines would be taken now.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight.len() < IN_FLIGHT
+    }
+
+    /// Takes lines as long as there [is room](Self::has_room), and gives how many bytes that were. Those of a source come
+    /// in the order of their offsets.
     ///
     /// # Errors
     /// When lines that were pushed before cannot be written: the table can only be dropped then.
-    pub fn push(&mut self, lines: &Lines, now: Instant) -> Result<()> {
+    pub fn push(&mut self, lines: &Lines, now: Instant) -> Result<usize> {
         self.collect()?;
         let source = lines.source;
         let mut rest = lines.clone();
-        while !rest.bytes.is_empty() || rest.part == Part::End {
+        if rest.bytes.is_empty() && !self.open.contains_key(&source) {
+            return Ok(0);
+        }
+        while self.has_room() {
             if !self.open.contains_key(&source) {
                 self.make_room()?;
                 let roll = self.begin(&rest, now)?;
@@ -182,28 +209,32 @@ impl Table {
                 break;
             }
         }
-        while self.waiting > self.options.max_waiting {
+        while self.waiting > self.options.max_waiting && self.has_room() {
             let largest = self.closable().max_by_key(|(_, roll)| roll.length()).map(|(source, _)| source);
             let Some(source) = largest else { break };
             self.hand_over(source)?;
         }
-        Ok(())
+        Ok(lines.bytes.len() - rest.bytes.len())
     }
 
-    /// Ends the rolls that are old enough; and learns what was written. To be called at [`Table::due`], and from time to
-    /// time.
+    /// Learns what was written, and ends rolls that are old enough, or are the rest. To be called at [`Table::due`], and
+    /// from time to time.
     ///
     /// # Errors
     /// As [`Table::push`].
     pub fn tick(&mut self, now: Instant) -> Result<()> {
         self.collect()?;
-        let age = self.options.roll_age;
-        let old: Vec<SourceId> = self
-            .closable()
-            .filter(|(_, roll)| now.saturating_duration_since(roll.opened()) >= age)
-            .map(|(source, _)| source)
-            .collect();
-        old.into_iter().try_for_each(|source| self.hand_over(source))
+        while self.has_room()
+            && let Some(source) = self.ripe(now)
+        {
+            if self.draining == Some(Rest::Nothing)
+                && let Some(roll) = self.open.get_mut(&source)
+            {
+                roll.end_source();
+            }
+            self.hand_over(source)?;
+        }
+        Ok(())
     }
 
     /// When the next roll is old enough.
@@ -212,7 +243,7 @@ impl Table {
         self.closable().map(|(_, roll)| roll.opened() + self.options.roll_age).min()
     }
 
-    /// No more lines of a source come: it was read to its end for good, or its rest is lost.
+    /// The rest of a source is lost: no more lines of it come.
     ///
     /// # Errors
     /// As [`Table::push`].
@@ -245,42 +276,78 @@ impl Table {
         &self.counts
     }
 
-    /// Bytes of log that were pushed, and are not visible yet in a roll that has begun.
+    /// Bytes of log that were pushed, and are in a roll that has not ended.
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.waiting
     }
 
-    /// Writes what is left, and waits until it is visible. After it come [`Table::acknowledged`], [`Table::saved`] and
-    /// [`Table::close`].
+    /// Since when lines have waited that are not visible.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Instant> {
+        self.open.values().map(Roll::opened).chain(self.in_flight.front().copied()).min()
+    }
+
+    /// Says that no more lines come in this run: [`Table::tick`] ends all rolls. After it, when the table
+    /// [is empty](Self::is_empty), come [`Table::acknowledged`], [`Table::saved`] and [`Table::close`].
     ///
-    /// With `more`, further lines of the sources are to be expected in a later run: the run was stopped. A roll whose end
-    /// was noted by an earlier run, and not reached by this one, is then left to the next.
+    /// Where more lines are to be expected later, a roll whose end was noted by an earlier run, and not reached by this
+    /// one, is left to the next; as is a line of which the end has not come.
+    pub fn drain(&mut self, rest: Rest) {
+        self.draining = Some(rest);
+    }
+
+    /// Whether nothing is being written, nor will be as long as no more lines come.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let is_left = || match self.draining {
+            Some(Rest::Nothing) => !self.open.is_empty(),
+            _ => self.closable().next().is_some(),
+        };
+        self.in_flight.is_empty() && !is_left()
+    }
+
+    /// Whether rolls are being written.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Waits until one more roll is written, if there is one, and no longer than it is told.
     ///
     /// # Errors
     /// As [`Table::push`].
-    pub fn finish(&mut self, more: bool) -> Result<()> {
-        let mut sources: Vec<SourceId> = self.open.keys().copied().collect();
-        sources.sort();
-        for source in sources {
-            let Some(roll) = self.open.get_mut(&source) else { continue };
-            match more {
-                false => self.end(source)?,
-                true if roll.may_end() => self.hand_over(source)?,
-                true => {}
+    pub fn wait(&mut self, longest: Duration) -> Result<()> {
+        if self.in_flight.is_empty() {
+            return Ok(());
+        }
+        match self.worker.done.recv_timeout(longest) {
+            Ok(done) => self.learn(done?),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(worker::gone()),
+        }
+        self.collect()
+    }
+
+    /// Waits for what is being written, and then for nothing any more.
+    pub fn give_up(&mut self, longest: Duration) {
+        let until = Instant::now() + longest;
+        while !self.in_flight.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.worker.done.recv_timeout(left) {
+                Ok(Ok(done)) => self.learn(done),
+                // What failed was said.
+                Ok(Err(_)) | Err(_) => break,
             }
         }
-        while self.in_flight > 0 {
-            self.wait()?;
-        }
-        Ok(())
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Removes the notes of all that was saved.
     ///
     /// # Errors
     /// When they cannot be removed, which harms nothing.
-    pub fn close(self) -> Result<()> {
+    pub fn close(&mut self) -> Result<()> {
         self.worker.finish()
     }
 
@@ -290,12 +357,25 @@ impl Table {
             Some(note) => self.depot.note_of(&note)?,
             None => None,
         };
-        Ok(Roll::new(lines, until, now))
+        let identities = self.identities.get(&lines.source).map(Arc::clone);
+        Ok(Roll::new(lines, until, identities, now))
     }
 
     /// The rolls that end where we like.
     fn closable(&self) -> impl Iterator<Item = (SourceId, &Roll)> {
         self.open.iter().filter(|(_, roll)| roll.may_end()).map(|(source, roll)| (*source, roll))
+    }
+
+    /// The next roll that ends though more could be in it: the oldest that is old enough, or of the rest.
+    fn ripe(&self, now: Instant) -> Option<SourceId> {
+        let age = self.options.roll_age;
+        let is_ripe = |roll: &Roll| match self.draining {
+            Some(Rest::Nothing) => true,
+            Some(Rest::Later) => roll.may_end(),
+            None => roll.may_end() && now.saturating_duration_since(roll.opened()) >= age,
+        };
+        let ripe = self.open.iter().filter(|(_, roll)| is_ripe(roll));
+        ripe.min_by_key(|(source, roll)| (roll.opened(), **source)).map(|(source, _)| *source)
     }
 
     /// Ends the oldest roll when there are too many.
@@ -312,46 +392,27 @@ impl Table {
 
     /// Ends a roll and hands it on.
     fn hand_over(&mut self, source: SourceId) -> Result<()> {
-        while self.in_flight >= IN_FLIGHT {
-            self.wait()?;
-        }
         if let Some(roll) = self.open.remove(&source) {
             self.waiting -= roll.length();
+            self.in_flight.push_back(roll.opened());
             self.worker.write(roll)?;
-            self.in_flight += 1;
         }
         Ok(())
     }
 
     /// Learns what was written meanwhile.
     fn collect(&mut self) -> Result<()> {
-        while let Ok(done) = self.worker.done.try_recv() {
-            self.learn(done?);
-        }
-        Ok(())
-    }
-
-    /// Waits until one more roll is written.
-    fn wait(&mut self) -> Result<()> {
         loop {
-            match self.worker.done.recv_timeout(Duration::from_millis(100)) {
-                Ok(done) => {
-                    self.learn(done?);
-                    return Ok(());
-                }
-                Err(RecvTimeoutError::Timeout) if self.stop.load(Ordering::Relaxed) => {
-                    return Err(Error::new(ErrorKind::Interrupted, "interrupted"));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(ErrorKind::Sink, "the table cannot be written to any more"));
-                }
+            match self.worker.done.try_recv() {
+                Ok(done) => self.learn(done?),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(worker::gone()),
             }
         }
     }
 
     fn learn(&mut self, done: Done) {
-        self.in_flight -= 1;
+        self.in_flight.pop_front();
         self.counts.add(&done.counts);
         self.fresh.push((done.source, done.end));
     }

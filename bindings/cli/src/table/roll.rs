@@ -10,6 +10,7 @@ use nasalogs::{Error, ErrorKind, Reject, RejectReason, Result};
 use tempfile::SpooledTempFile;
 
 use crate::follow::{Lines, Part};
+use crate::stream::spool::Identities;
 
 /// From how many bytes on a roll is on the disk.
 const IN_MEMORY: usize = 64 << 10;
@@ -34,10 +35,17 @@ pub(super) struct Roll {
     inside: Option<Reject>,
     /// The source has ended.
     is_last: bool,
+    /// What its lines are known as, where that is not where they are.
+    identities: Option<Arc<Identities>>,
 }
 
 impl Roll {
-    pub(super) fn new(lines: &Lines, until: Option<u64>, now: Instant) -> Self {
+    pub(super) fn new(
+        lines: &Lines,
+        until: Option<u64>,
+        identities: Option<Arc<Identities>>,
+        now: Instant,
+    ) -> Self {
         Self {
             source: lines.source,
             file: Arc::clone(&lines.file),
@@ -51,6 +59,7 @@ impl Roll {
             long: Vec::new(),
             inside: None,
             is_last: false,
+            identities,
         }
     }
 
@@ -96,40 +105,35 @@ impl Roll {
 
     /// Takes lines up to where the roll ends, and says how many bytes that were.
     pub(super) fn add(&mut self, lines: &Lines, size: u64) -> Result<usize> {
-        let bytes = &lines.bytes[..];
         self.file = Arc::clone(&lines.file);
+        let length = lines.bytes.len();
+        let goal = self.until.unwrap_or(self.begin.saturating_add(size));
+        // Where an earlier run has decided on the end, it is there, also in a line that has grown since.
+        let count = match (self.until, lines.part) {
+            (Some(_), _) => room(lines.offset, goal).min(length),
+            (None, Part::Lines) => cut(&lines.bytes, lines.offset, goal),
+            (None, _) => length,
+        };
+        let bytes = &lines.bytes[..count];
+        // Where the end lies in a gap, what follows it belongs to the next roll.
+        self.end = if count == 0 && length > 0 { goal } else { lines.offset + count as u64 };
         match lines.part {
-            Part::Lines => {
-                // Where the end lies in a gap, what follows it belongs to the next roll.
-                let goal = self.until.unwrap_or(self.begin.saturating_add(size));
-                let count = cut(bytes, lines.offset, goal);
-                self.append(lines.offset, &bytes[..count])?;
-                self.end = if count == 0 { goal } else { lines.offset + count as u64 };
-                Ok(count)
-            }
-            Part::Unended => {
+            Part::Lines | Part::Unended => {
                 self.append(lines.offset, bytes)?;
-                self.end = lines.offset + bytes.len() as u64;
-                self.is_last = true;
-                Ok(bytes.len())
+                self.is_last |= lines.part == Part::Unended && count == length;
             }
             Part::Begin | Part::Middle | Part::End => {
-                let line = self.inside.get_or_insert_with(|| Reject {
-                    file: Some(Arc::clone(&lines.file)),
-                    line: 0,
-                    offset: lines.offset,
-                    reason: RejectReason::LineTooLong,
-                    raw: Vec::new(),
-                });
-                let room = Reject::RAW_LIMIT.saturating_sub(line.raw.len());
-                line.raw.extend_from_slice(&bytes[..bytes.len().min(room)]);
-                self.end = lines.offset + bytes.len() as u64;
-                if lines.part == Part::End {
+                if count > 0 || length == 0 {
+                    let raw = self.begin_line(lines.offset);
+                    let room = Reject::RAW_LIMIT.saturating_sub(raw.len());
+                    raw.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                }
+                if lines.part == Part::End || count < length {
                     self.end_line();
                 }
-                Ok(bytes.len())
             }
         }
+        Ok(count)
     }
 
     /// Nothing more comes: a line of which the end has not come is one all the same, and where an earlier run has read
@@ -137,6 +141,18 @@ impl Roll {
     pub(super) fn end_source(&mut self) {
         self.end_line();
         self.end = self.end.max(self.until.unwrap_or(0));
+    }
+
+    /// What is kept of a line that is too long.
+    fn begin_line(&mut self, offset: u64) -> &mut Vec<u8> {
+        let line = self.inside.get_or_insert_with(|| Reject {
+            file: Some(Arc::clone(&self.file)),
+            line: 0,
+            offset,
+            reason: RejectReason::LineTooLong,
+            raw: Vec::new(),
+        });
+        &mut line.raw
     }
 
     fn end_line(&mut self) {
@@ -159,6 +175,11 @@ impl Roll {
         std::mem::take(&mut self.long)
     }
 
+    /// What its lines are known as, where that is not where they are.
+    pub(super) fn identities(&self) -> Option<&Arc<Identities>> {
+        self.identities.as_ref()
+    }
+
     /// Where the spool's bytes lie in the source.
     pub(super) fn segments(&self) -> &[(u64, u64)] {
         &self.segments
@@ -179,10 +200,15 @@ impl Roll {
     }
 }
 
+/// How many bytes lie between two offsets.
+fn room(offset: u64, goal: u64) -> usize {
+    usize::try_from(goal.saturating_sub(offset)).unwrap_or(usize::MAX)
+}
+
 /// How many bytes of whole lines go up to an offset, or to the first line end behind it. At least one line does, unless
 /// the lines begin there.
 fn cut(bytes: &[u8], offset: u64, goal: u64) -> usize {
-    let room = usize::try_from(goal.saturating_sub(offset)).unwrap_or(usize::MAX);
+    let room = room(offset, goal);
     if room >= bytes.len() {
         return bytes.len();
     }

@@ -15,6 +15,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 
 use super::*;
+use crate::follow::Part;
+use crate::object::{Access, Location};
 
 const SOURCE: SourceId = SourceId(0xfeed);
 
@@ -33,6 +35,10 @@ impl RejectSink for Kept {
     }
 }
 
+fn depot(dir: &Path) -> Depot {
+    Depot::open(&Location::Directory(dir.to_owned()), &Access::default()).unwrap()
+}
+
 struct Run {
     table: Table,
     rejects: Kept,
@@ -43,9 +49,7 @@ struct Run {
 impl Run {
     fn open(dir: &Path, options: Options) -> Self {
         let rejects = Kept::default();
-        let location = Location::Directory(dir.to_owned());
-        let sink = Box::new(rejects.clone());
-        let table = Table::open(&location, &Access::default(), options, sink, Arc::default()).unwrap();
+        let table = Table::open(depot(dir), options, Box::new(rejects.clone())).unwrap();
         Self { table, rejects, acknowledged: 0, now: Instant::now() }
     }
 
@@ -55,7 +59,25 @@ impl Run {
     }
 
     fn push(&mut self, offset: usize, bytes: &[u8], part: Part) -> Result<()> {
-        self.table.push(&Self::lines(offset, bytes, part), self.now)
+        let mut lines = Self::lines(offset, bytes, part);
+        loop {
+            let taken = self.table.push(&lines, self.now)?;
+            lines = Self::lines(lines.offset as usize + taken, &lines.bytes[taken..], part);
+            if lines.bytes.is_empty() {
+                return Ok(());
+            }
+            self.table.wait(Duration::from_secs(60))?;
+        }
+    }
+
+    /// Waits until everything is visible that will be.
+    fn finish(&mut self, rest: Rest) -> Result<()> {
+        self.table.drain(rest);
+        while !self.table.is_empty() {
+            self.table.tick(self.now)?;
+            self.table.wait(Duration::from_secs(60))?;
+        }
+        Ok(())
     }
 
     /// Pushes whole lines from an offset on, some bytes of them at a time.
@@ -173,7 +195,7 @@ fn every_line_is_a_row_or_a_reject() {
     let log = log(5_000, 0.05);
     let mut run = Run::open(dir.path(), small(100_000));
     run.push_all(&log, 0, 7_000).unwrap();
-    run.table.finish(false).unwrap();
+    run.finish(Rest::Nothing).unwrap();
     assert_eq!(run.take(), log.len() as u64);
     let rejects = run.rejects.clone();
     let counts = run.close();
@@ -204,7 +226,7 @@ fn files_are_functions_of_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let mut run = Run::open(dir.path(), small(60_000));
         run.push_all(&log, 0, piece).unwrap();
-        run.table.finish(true).unwrap();
+        run.finish(Rest::Later).unwrap();
         run.close();
         let mut files = BTreeMap::new();
         for path in glob::glob(&format!("{}/dt=*/*", dir.path().display())).unwrap().map(|path| path.unwrap())
@@ -232,7 +254,7 @@ fn a_roll_that_was_begun_is_cut_again_at_the_same_place() {
     let log = &days(2_000, 100)[..];
     let mut run = Run::open(dir.path(), small(100_000));
     obstruct(dir.path(), "dt=1995-07-04");
-    let failed = run.push_all(log, 0, 100_000).and_then(|()| run.table.finish(true)).unwrap_err();
+    let failed = run.push_all(log, 0, 100_000).and_then(|()| run.finish(Rest::Later)).unwrap_err();
     assert!(failed.to_string().contains("dt=1995-07-04"), "{failed}");
     let reached = run.take();
     drop(run);
@@ -243,7 +265,7 @@ fn a_roll_that_was_begun_is_cut_again_at_the_same_place() {
     let mut run = Run::open(dir.path(), small(10_000));
     run.acknowledged = reached;
     run.push_all(log, reached as usize, 3_000).unwrap();
-    run.table.finish(false).unwrap();
+    run.finish(Rest::Nothing).unwrap();
     assert_eq!(run.take(), log.len() as u64);
     let counts = run.close();
     assert!(counts.files_there > 0, "{counts:?}");
@@ -255,22 +277,56 @@ fn an_end_that_is_noted_and_not_reached_waits_for_the_next_run() {
     let dir = tempfile::tempdir().unwrap();
     let log = days(300, 100);
     let half = memchr::memrchr(b'\n', &log[..log.len() / 2]).unwrap() + 1;
-    let note = Depot::open(&Location::Directory(dir.path().to_owned()), &Access::default()).unwrap();
-    note.note(SOURCE, 0, log.len() as u64).unwrap();
+    depot(dir.path()).note(SOURCE, 0, log.len() as u64).unwrap();
     let mut run = Run::open(dir.path(), small(1_000));
     run.push_all(&log[..half], 0, 500).unwrap();
     run.now += Duration::from_secs(1_000);
     run.table.tick(run.now).unwrap();
-    run.table.finish(true).unwrap();
+    run.finish(Rest::Later).unwrap();
     assert_eq!(run.take(), 0, "neither size nor age end it");
     drop(run);
     // And where nothing more comes, it ends all the same.
     let mut run = Run::open(dir.path(), small(1_000));
     run.push_all(&log[..half], 0, 500).unwrap();
-    run.table.finish(false).unwrap();
+    run.finish(Rest::Nothing).unwrap();
     assert_eq!(run.take(), log.len() as u64);
     run.close();
     check(dir.path(), &log[..half]);
+}
+
+#[test]
+fn a_line_that_has_grown_since_is_cut_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = &days(40, 10)[..];
+    // The last line was not complete.
+    let end = log.len() - 1;
+    let mut run = Run::open(dir.path(), small(1 << 20));
+    obstruct(dir.path(), "dt=1995-07-03");
+    run.push(0, &log[..end], Part::Unended).and_then(|()| run.finish(Rest::Nothing)).unwrap_err();
+    assert_eq!(run.take(), 0);
+    drop(run);
+    fs::remove_file(dir.path().join("dt=1995-07-03")).unwrap();
+    for part in [Part::Lines, Part::Unended] {
+        let grown = [log, b"more\n"].concat();
+        let mut run = Run::open(dir.path(), small(100));
+        run.push(0, &grown, part).unwrap();
+        run.finish(Rest::Nothing).unwrap();
+        assert_eq!(run.take(), grown.len() as u64);
+        assert!(run.table.counts().files_there > 0);
+        check(dir.path(), log);
+    }
+    let mut run = Run::open(dir.path(), small(1 << 20));
+    depot(dir.path()).note(SOURCE, 5000, 5010).unwrap();
+    drop(run);
+    run = Run::open(dir.path(), small(1 << 20));
+    run.push(5000, b"beginning of ", Part::Begin).unwrap();
+    run.push(5013, b"a long one", Part::Middle).unwrap();
+    run.push(5023, b"\n", Part::End).unwrap();
+    run.finish(Rest::Nothing).unwrap();
+    assert_eq!(run.take(), 5024);
+    let rejects = run.rejects.0.lock().unwrap();
+    let texts: Vec<(u64, &str)> = rejects.iter().map(|(offset, text, _)| (*offset, text.as_str())).collect();
+    assert_eq!(texts, [(5000, "beginning "), (5010, "of a long one")]);
 }
 
 #[test]
@@ -298,8 +354,8 @@ fn two_runs_of_one_source_are_told() {
     let mut one = Run::open(dir.path(), small(5_000));
     let mut two = Run::open(dir.path(), small(6_000));
     one.push_all(&log, 0, 500).unwrap();
-    one.table.finish(true).unwrap();
-    let error = two.push_all(&log, 0, 500).and_then(|()| two.table.finish(true)).unwrap_err();
+    one.finish(Rest::Later).unwrap();
+    let error = two.push_all(&log, 0, 500).and_then(|()| two.finish(Rest::Later)).unwrap_err();
     assert!(error.to_string().contains("another run writes lines of the same source"), "{error}");
     assert_eq!(two.take(), 0);
 }
@@ -315,7 +371,7 @@ fn long_lines_gaps_and_unended_ones() {
     run.push(100_600, b"z\r\n", Part::End).unwrap();
     run.push(200_000, line, Part::Lines).unwrap();
     run.push(200_000 + line.len(), &line[..line.len() - 1], Part::Unended).unwrap();
-    run.table.finish(true).unwrap();
+    run.finish(Rest::Later).unwrap();
     assert_eq!(run.take(), 200_000 + 2 * line.len() as u64 - 1);
     assert_eq!(rows(dir.path()).into_keys().collect::<Vec<_>>(), [0, 200_000, 200_000 + line.len() as u64]);
     let rejects = run.rejects.0.lock().unwrap();
@@ -336,14 +392,14 @@ fn age_and_number_end_rolls() {
     assert_eq!(run.table.waiting(), line.len() as u64);
     run.table.tick(begun + Duration::from_secs(300)).unwrap();
     assert_eq!((run.table.waiting(), run.table.due()), (0, None));
-    run.table.finish(true).unwrap();
+    run.finish(Rest::Later).unwrap();
     assert_eq!(run.take(), line.len() as u64);
     for source in 1..=3 {
         let lines = Lines { source: SourceId(source), ..Run::lines(0, line, Part::Lines) };
         run.table.push(&lines, begun + Duration::from_secs(source)).unwrap();
     }
     assert_eq!(run.table.waiting(), 2 * line.len() as u64, "the oldest one was ended");
-    run.table.finish(true).unwrap();
+    run.finish(Rest::Later).unwrap();
     let mut seen: Vec<u64> = run.table.acknowledged().iter().map(|(source, _)| source.0).collect();
     seen.sort();
     assert_eq!(seen, [1, 2, 3]);
@@ -356,7 +412,7 @@ fn lines_of_no_format_and_of_no_encoding_end_nothing() {
     let line = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n";
     let log = [&b"\xFF\xFEa\0\nnonsense\n\n"[..], line, b"\xEF\xBB\xBF\n\0\0\0\n\xFE\xFF\n", line].concat();
     run.push_all(&log, 0, 10).unwrap();
-    run.table.finish(false).unwrap();
+    run.finish(Rest::Nothing).unwrap();
     assert_eq!(run.take(), log.len() as u64);
     assert_eq!(rows(dir.path()).len(), 2);
     let counts = *run.table.counts();
@@ -382,7 +438,7 @@ proptest! {
             }
             let mut run = Run::open(dir.path(), small(size));
             run.acknowledged = reached;
-            let outcome = run.push_all(&log, reached as usize, piece).and_then(|()| run.table.finish(true));
+            let outcome = run.push_all(&log, reached as usize, piece).and_then(|()| run.finish(Rest::Later));
             prop_assert!(outcome.is_ok() || obstacle.is_some());
             let acknowledged = run.take();
             // The checkpoint may not have been saved any more: then the same comes again.
@@ -398,7 +454,7 @@ proptest! {
         let mut run = Run::open(dir.path(), small(25_000));
         run.acknowledged = reached;
         run.push_all(&log, reached as usize, 9_999).unwrap();
-        run.table.finish(false).unwrap();
+        run.finish(Rest::Nothing).unwrap();
         prop_assert_eq!(run.take(), log.len() as u64);
         check(dir.path(), &log);
     }

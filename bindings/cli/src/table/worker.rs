@@ -1,7 +1,7 @@
 //! The thread that turns rolls into files and makes them visible, one after the other.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -57,6 +57,7 @@ impl Worker {
             stop,
             saved: Arc::clone(&saved),
             notes: Notes::new(),
+            passed: Vec::new(),
             format: None,
         };
         let thread = std::thread::Builder::new()
@@ -68,7 +69,6 @@ impl Worker {
 
     /// Hands a roll over.
     pub(super) fn write(&self, roll: Roll) -> Result<()> {
-        let gone = || Error::new(ErrorKind::Sink, "the table cannot be written to any more");
         self.rolls.as_ref().ok_or_else(gone)?.send(roll).map_err(|_| gone())
     }
 
@@ -80,7 +80,7 @@ impl Worker {
     }
 
     /// Ends the thread, when it has done what it was given and removed the notes of what was saved.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(super) fn finish(&mut self) -> Result<()> {
         self.rolls = None;
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(outcome)) => outcome,
@@ -90,6 +90,11 @@ impl Worker {
     }
 }
 
+/// The thread has ended before.
+pub(super) fn gone() -> Error {
+    Error::new(ErrorKind::Sink, "the table cannot be written to any more")
+}
+
 struct Task {
     depot: Arc<Depot>,
     options: Options,
@@ -97,19 +102,25 @@ struct Task {
     stop: Arc<AtomicBool>,
     saved: Arc<Mutex<Saved>>,
     notes: Notes,
+    /// Notes that are to go.
+    passed: Vec<String>,
     format: Option<LogFormat>,
 }
 
 impl Task {
     fn run(mut self, rolls: &Receiver<Roll>, done: &Sender<Result<Done>>) -> Result<()> {
         for roll in rolls {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             let outcome = self.write(roll);
             // Nothing behind a roll that failed may be acknowledged.
             let failed = outcome.is_err();
             if done.send(outcome).is_err() || failed {
                 return Ok(());
             }
-            self.remove_notes()?;
+            // A note that stays harms nothing. It is tried again in the end.
+            let _ = self.remove_notes();
         }
         self.remove_notes()
     }
@@ -142,15 +153,17 @@ impl Task {
     /// Removes the notes of rolls that no run will begin again.
     fn remove_notes(&mut self) -> Result<()> {
         let saved = std::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner));
-        saved.passed.iter().try_for_each(|note| self.depot.remove(note))?;
+        self.passed.extend(saved.passed);
         for (source, offset) in saved.offsets {
             let Some(notes) = self.notes.get_mut(&source) else { continue };
-            for (_, note) in notes.extract_if(.., |(end, _)| *end <= offset) {
-                self.depot.remove(&note)?;
-            }
+            self.passed.extend(notes.extract_if(.., |(end, _)| *end <= offset).map(|(_, note)| note));
             if notes.is_empty() {
                 self.notes.remove(&source);
             }
+        }
+        while let Some(note) = self.passed.last() {
+            self.depot.remove(note)?;
+            self.passed.pop();
         }
         Ok(())
     }
