@@ -105,6 +105,7 @@
 //! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
 //! | `intake` | the module [`intake`]: records of a stream to rows |
+//! | `lake` | the module [`lake`]: the files of a table merged, and looked at |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -124,6 +125,8 @@ pub mod generate;
 mod index;
 #[cfg(feature = "intake")]
 pub mod intake;
+#[cfg(feature = "lake")]
+pub mod lake;
 mod naming;
 mod options;
 mod parse;

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cli;
+mod compact;
 mod completions;
 pub mod convert;
 mod detect;
