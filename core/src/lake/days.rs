@@ -17,7 +17,7 @@ use crate::schema::{TS, TZ_OFFSET};
 
 /// The first instant of a day, in milliseconds.
 fn start_of(day: &str) -> Option<i64> {
-    time::iso(format!("{day}T00:00:00Z").as_bytes()).map(|instant| instant.ms)
+    time::iso(format!("{day}T00:00:00+00:00").as_bytes()).map(|instant| instant.ms)
 }
 
 /// How many rows are of another day, both in UTC and as logged, and the day of one of them. Nothing where all are of it,

@@ -103,7 +103,7 @@ pub struct Inspection {
     pub rows: u64,
     /// Its columns, in their order.
     pub columns: Vec<FileColumn>,
-    /// What is wrong, each once for a column.
+    /// What is wrong: once for a column, or, of codecs and versions, once.
     pub problems: Vec<Problem>,
 }
 
@@ -284,8 +284,7 @@ fn look_at_pages(
         other => {
             let codec = format!("{other:?}");
             let codec = codec.split('(').next().unwrap_or_default();
-            let message = format!("column {name:?} is compressed by {codec}, which not all engines have");
-            found.add(Ailment::Codec, Some(&name), message);
+            found.add(Ailment::Codec, None, format!("is compressed by {codec}, which not all engines have"));
             chunk.encodings().for_each(|encoding| look_at_encoding(encoding, &name, found));
             return;
         }
@@ -316,10 +315,9 @@ fn walk(
             Page::DataPageV2 { num_values, encoding, .. } => {
                 values += i64::from(num_values);
                 look_at_encoding(encoding, name, found);
-                let message = format!(
-                    "column {name:?} has data pages of version 2, which Power BI's service and older engines fail on"
-                );
-                found.add(Ailment::PageV2, Some(name), message);
+                let message =
+                    "has data pages of version 2, which Power BI's service and older engines fail on";
+                found.add(Ailment::PageV2, None, message.to_owned());
             }
         }
     }

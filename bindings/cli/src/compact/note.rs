@@ -78,12 +78,17 @@ impl Note {
         }
     }
 
-    /// The notes that are there.
+    /// The notes that are there. What was being written when somebody was killed is removed.
     pub fn all(depot: &Depot) -> Result<Vec<Self>> {
-        let entries = depot.files(&format!("{NOTES}/"))?;
-        // What was being written when somebody was killed has another name.
-        let names = entries.iter().map(|entry| entry.name.as_str()).filter(|name| name.ends_with(".json"));
-        names.filter_map(|name| Self::read(depot, name).transpose()).collect()
+        let mut notes = Vec::new();
+        for Entry { name, .. } in depot.files(&format!("{NOTES}/"))? {
+            if name.ends_with(".json") {
+                notes.extend(Self::read(depot, &name)?);
+            } else if name.contains("/.tmp") {
+                depot.remove(&name)?;
+            }
+        }
+        Ok(notes)
     }
 
     /// A note; none where another run has removed it meanwhile.

@@ -56,7 +56,7 @@ impl Days {
 
 /// Whether a text is a date.
 pub fn is_day(text: &str) -> bool {
-    text.len() == 10 && time::iso(format!("{text}T00:00:00Z").as_bytes()).is_some()
+    text.len() == 10 && time::iso(format!("{text}T00:00:00+00:00").as_bytes()).is_some()
 }
 
 /// Day and own name of a table's data file: `dt=1995-07-01/x.parquet`, right below the partition.
