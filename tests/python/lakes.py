@@ -73,7 +73,9 @@ class Directory:
         """Put a file."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(body)
+        whole = path.with_name(f"_{path.name}.tmp")
+        whole.write_bytes(body)
+        whole.rename(path)
 
     def names(self) -> list[str]:
         """Return the names of all files."""

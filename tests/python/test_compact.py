@@ -375,7 +375,7 @@ def killed_at(lake: Prefix, at: int, *, after: bool) -> int:
 
 
 def test_killed_at_any_request_nothing_is_lost(moto: Store, tmp_path: Path) -> None:
-    files = some_files(days=2, files=3, rows=20)
+    files = some_files(days=1, files=3, rows=20)
     model = Prefix(moto, f"{tmp_path.name}/model/")
     fill(model, files)
     expected = first_of_each(model)

@@ -8,6 +8,7 @@ mod cli;
 mod compact;
 mod completions;
 pub mod convert;
+mod crew;
 mod detect;
 mod docs;
 mod doctor;

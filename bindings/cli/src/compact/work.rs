@@ -2,8 +2,6 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nasalogs::lake::{Cut, Made, Merge, MergeOptions, Piece};
@@ -14,11 +12,9 @@ use super::Args;
 use super::note::{Input, NOTES, Note, Output};
 use super::plan::{Days, Merged, Partition, Plan};
 use super::report::{Report, Tally};
+use crate::crew;
 use crate::interrupt::Stop;
 use crate::table::{Depot, Entry, Fetched};
-
-/// How many files are fetched at once, from where that takes its time.
-const FETCHERS: usize = 8;
 
 /// Whose files are both there, until readers of the old ones are done.
 struct Published {
@@ -141,7 +137,10 @@ impl<'a> Compactor<'a> {
     /// The inputs as one sequence of rows without duplicates, how many of those there were, and what to keep meanwhile.
     fn open(&self, inputs: &[Input], staging: &Path) -> Result<(Merge, u64, Vec<Fetched>)> {
         let check = || self.stop.check();
-        let copies = self.fetch(inputs, staging)?;
+        let copies = crew::each(inputs, |input| {
+            check()?;
+            self.depot.fetch(&input.name, staging)
+        })?;
         let pieces = inputs
             .iter()
             .zip(&copies)
@@ -149,31 +148,6 @@ impl<'a> Compactor<'a> {
         let mut merge = Merge::open(pieces.collect(), &check)?;
         let duplicates = merge.remove_duplicates(staging, &check)?;
         Ok((merge, duplicates, copies))
-    }
-
-    fn fetch(&self, inputs: &[Input], staging: &Path) -> Result<Vec<Fetched>> {
-        let next = AtomicUsize::new(0);
-        let fetched = Mutex::new(Vec::with_capacity(inputs.len()));
-        let work = || -> Result<()> {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(input) = inputs.get(at) else { return Ok(()) };
-                self.stop.check()?;
-                let file = self.depot.fetch(&input.name, staging);
-                // Nobody else has to go on.
-                let file = file.inspect_err(|_| next.store(inputs.len(), Ordering::Relaxed))?;
-                fetched.lock().unwrap_or_else(PoisonError::into_inner).push((at, file));
-            }
-        };
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..FETCHERS.min(inputs.len())).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| {
-                worker.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a thread broke off")))
-            })
-        })?;
-        let mut fetched = fetched.into_inner().unwrap_or_else(PoisonError::into_inner);
-        fetched.sort_by_key(|(at, _)| *at);
-        Ok(fetched.into_iter().map(|(_, file)| file).collect())
     }
 
     fn write(&self, merge: &Merge, staging: &Path, cut: Cut<'_>) -> Result<Vec<Made>> {
@@ -219,17 +193,11 @@ impl<'a> Compactor<'a> {
                 .with_file(self.depot.name(name))
                 .with_hint("is another run at work on this table? run the same again when it is done"));
         }
-        let mut replaced = 0;
-        for input in &note.inputs {
-            match there.get(&input.name) {
-                Some(entry) if entry.size == input.size && entry.version == input.version => {
-                    self.depot.remove(&input.name)?;
-                }
-                Some(_) => replaced += 1,
-                None => {}
-            }
-        }
-        self.report.replaced(replaced);
+        let still = note.inputs.iter().filter_map(|input| Some((input, there.get(&input.name)?)));
+        let (old, replaced): (Vec<_>, Vec<_>) =
+            still.partition(|(input, entry)| entry.size == input.size && entry.version == input.version);
+        crew::each(&old, |(input, _)| self.depot.remove(&input.name))?;
+        self.report.replaced(replaced.len() as u64);
         self.depot.settle(&note.partition)?;
         self.depot.remove(&note.name())
     }

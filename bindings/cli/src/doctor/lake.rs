@@ -1,8 +1,6 @@
 //! Every file of a table, and the table as a whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use nasalogs::lake::{FileColumn, Inspection, Problem, column_type, inspect};
 use nasalogs::schema::{Column, ColumnType, EXTRA, LINE_ID};
@@ -11,13 +9,12 @@ use nasalogs::{Error, ErrorKind, LogFormat, Result};
 use super::leftover;
 use super::report::{Finding, Level, Report};
 use crate::compact::{Days, data_file, is_day};
+use crate::crew;
 use crate::interrupt::Stop;
 use crate::number::grouped;
 use crate::object::{Access, Location};
 use crate::table::{Depot, Entry};
 
-/// How many files are looked at at once.
-const READERS: usize = 8;
 /// Smaller files are better merged.
 const SMALL: u64 = 128_000_000;
 
@@ -45,13 +42,12 @@ pub fn examine(lake: &Location, access: &Access, days: &Days, stop: &Stop) -> Re
             .with_hint("name the place in which the partitions are, dt=YYYY-MM-DD"));
     }
     let copies = tempfile::tempdir().map_err(|error| Error::io("temporary directory", error))?;
-    let look = |entry: &Entry, place: &Place<'_>| {
+    let inspections = crew::each(&files, |(entry, place)| {
         stop.check()?;
         let file = depot.fetch(&entry.name, copies.path())?;
         let day = if let Place::Day(day) = place { Some(*day) } else { None };
         inspect(&file.path, day)
-    };
-    let inspections = each(&files, &look)?;
+    })?;
     report.files = files.len() as u64;
     report.bytes = files.iter().map(|(entry, _)| entry.size).sum();
     report.rows = inspections.iter().map(|inspection| inspection.rows).sum();
@@ -112,31 +108,6 @@ impl<'a> Place<'a> {
             )),
         }
     }
-}
-
-/// What is known of each file, in their order.
-fn each<'a, T: Sync>(
-    files: &[(&'a Entry, T)],
-    look: &(dyn Fn(&'a Entry, &T) -> Result<Inspection> + Sync),
-) -> Result<Vec<Inspection>> {
-    let next = AtomicUsize::new(0);
-    let found = Mutex::new(BTreeMap::new());
-    let work = || -> Result<()> {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some((entry, place)) = files.get(at) else { return Ok(()) };
-            let inspection =
-                look(entry, place).inspect_err(|_| next.store(files.len(), Ordering::Relaxed))?;
-            found.lock().unwrap_or_else(PoisonError::into_inner).insert(at, inspection);
-        }
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..READERS.min(files.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "a thread broke off")))
-        })
-    })?;
-    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
 }
 
 fn of_problem(file: &str, problem: &Problem) -> Finding {

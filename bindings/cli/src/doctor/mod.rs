@@ -45,6 +45,8 @@ pub struct Args {
 pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     match &args.lake {
         Some(lake) => {
+            // A file takes moments, and its copy is removed then.
+            stop.be_patient();
             let days = args.dt.clone().unwrap_or_else(Days::all);
             let report = lake::examine(lake, &args.access, &days, stop)?;
             crate::output::print(&if args.json { report.to_json()? } else { report.to_text() })?;
