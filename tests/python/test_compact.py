@@ -105,7 +105,7 @@ def lakes(draw: st.DrawFn) -> list[Files]:
     return stages
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stages=lakes())
 @pytest.mark.parametrize("fresh", ["directory"], indirect=True)
 def test_what_is_left_is_what_the_view_shows(fresh: Callable[[str], Lake], stages: list[Files]) -> None:
@@ -129,12 +129,12 @@ def test_what_is_left_is_what_the_view_shows(fresh: Callable[[str], Lake], stage
             SELECT line_id, epoch_ms(ts), status, bytes, host FROM read_parquet('{pattern}', filename = true)
             QUALIFY row_number() OVER (PARTITION BY line_id ORDER BY filename) = 1 ORDER BY line_id
         """
-        view = duckdb.sql(query).fetchall() if expected else []
+        view = duckdb.execute(query).fetchall() if expected else []
         report = compact(lake)
         assert rows_of(lake) == expected
         if expected:
             left = f"SELECT line_id, epoch_ms(ts), status, bytes, host FROM '{pattern}' ORDER BY line_id"
-            assert duckdb.sql(left).fetchall() == view
+            assert duckdb.execute(left).fetchall() == view
         everything += report["total"]["duplicates_removed"]
         assert report["refused"] == []
         # What is merged stays so.
@@ -301,20 +301,20 @@ def test_killed_at_any_time_nothing_is_lost(tmp_path: Path) -> None:
     started = time.monotonic()
     compact(model)
     takes = time.monotonic() - started
-    most = look_before = max(Counter(each["line_id"] for rows in files.values() for each in rows).values())
+    most = max(Counter(each["line_id"] for rows in files.values() for each in rows).values())
     noted = 0
-    for at in range(20):
+    for at in range(12):
         lake = Directory(tmp_path / f"lake{at}")
         fill(lake, files)
         for _ in range(chance.randint(1, 3)):
-            command = [BINARY, "compact", lake.root, "--all", "--grace", "0", "--json"]
+            command: list[str | Path] = [BINARY, "compact", lake.root, "--all", "--grace", "0", "--json"]
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             time.sleep(chance.uniform(0, takes))
             process.kill()
             process.wait()
             seen = look(lake)
             assert set(seen) == ids
-            assert max(seen.values()) <= most + look_before
+            assert max(seen.values()) <= most + 1
             noted += any(name.startswith("_compact/") for name in lake.names())
         compact(lake)
         assert_complete(lake, expected, files)
@@ -365,7 +365,7 @@ def killed_at(lake: Prefix, at: int, *, after: bool) -> int:
         return Cut() if after and mine == at else Refuse(503, "SlowDown")
 
     with Proxy(lake.store.url, rule) as proxy:
-        command = [BINARY, "compact", lake.store.at(lake.prefix), "--grace", "0"]
+        command: list[str | Path] = [BINARY, "compact", lake.store.at(lake.prefix), "--grace", "0"]
         process = subprocess.Popen(
             command, env=environment(proxy.url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -53,7 +53,9 @@ ACTIONS = st.lists(
 def test_each_record_is_there_once(tmp_path: Path, actions: list[tuple[str, int, int]]) -> None:
     lake = Directory(tmp_path / os.urandom(8).hex())
     lake.root.mkdir()
-    bucket = Bucket(objects=Shelf(lake))  # type: ignore[arg-type] -- it is used as a mapping
+    bucket = Bucket()
+    # It is used as a mapping.
+    bucket.objects = Shelf(lake)  # type: ignore[assignment]
     careful = KinesisHandler("s3://lake/", client=bucket)
     # It forgets what it has written, as one does whose commits were removed.
     careless = KinesisHandler("s3://lake/", client=bucket, commits=False)

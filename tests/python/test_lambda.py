@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import aws_kinesis_agg.aggregator
-import nasalogs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from events import SHARD, Bucket, EventSource, Refused, event, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasalogs.aws import KinesisHandler, parse_kinesis_event
 from stores import Store
+
+import nasalogs
+from nasalogs.aws import KinesisHandler, parse_kinesis_event
 
 LINE = b'h.example - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 5'
 CLASSIC = {
