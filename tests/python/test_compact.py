@@ -19,6 +19,7 @@ import pytest
 from conftest import BINARY, nasalogs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
 from tables import (
     FIELDS,
     Directory,
@@ -33,7 +34,6 @@ from tables import (
     row,
     rows_of,
 )  # fmt: skip
-from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
 
 Files = dict[str, list[Row]]
 SHARD = "shardId-000000000003"

@@ -182,9 +182,10 @@ impl Depot {
     /// Puts a short text under a name, and says whether it is new.
     pub(crate) fn put_text(&self, name: &str, text: &str) -> Result<bool> {
         match &self.0 {
-            Place::Directory(path, staging) => {
+            Place::Directory(path, _) => {
                 // What is not complete is where it is removed after a crash.
-                let file = staging.root.path().join("text");
+                let staging = self.staging()?;
+                let file = staging.path().join("text");
                 fs::write(&file, text)
                     .and_then(|()| File::open(&file)?.sync_all())
                     .map_err(|error| failure(&file, error))?;
