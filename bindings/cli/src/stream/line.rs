@@ -366,10 +366,7 @@ mod tests {
         to.take(&lines(0, b"a\n\nbad\n", Part::Lines)).unwrap();
         assert_eq!(drained(&taken).last(), Some(&("skip".to_owned(), 3, 7)));
         let first = rejects.first();
-        assert_eq!(
-            first.iter().map(|(_, reject)| (reject.line, reject.offset)).collect::<Vec<_>>(),
-            [(3, 3)]
-        );
+        assert_eq!(first.values().map(|reject| (reject.line, reject.offset)).collect::<Vec<_>>(), [(3, 3)]);
     }
 
     #[test]
