@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 lines=${LINES_OF_LOG:-2000000}
 target=${CARGO_TARGET_DIR:-target}
 
-"${CARGO:-cargo}" build --release -p nasalogs-cli
+"${CARGO:-cargo}" build --release -p nasalogs-cli --no-default-features
 tests/python.sh setup
 bindings/python/wheel.sh
 folder=$(mktemp -d)

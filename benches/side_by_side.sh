@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 lines=${LINES_OF_LOG:-2000000}
 
-"${CARGO:-cargo}" build --release -p nasalogs-cli
+"${CARGO:-cargo}" build --release -p nasalogs-cli --no-default-features
 nasalogs="${CARGO_TARGET_DIR:-target}/release/nasalogs"
 tests/python.sh setup
 folder=$(mktemp -d)

@@ -26,12 +26,20 @@ package() {
     chmod +x "$script"
 }
 
+# What Spark runs on. Where it is not and cannot be had, the tests that need it skip themselves.
+spark_runtime() {
+    if [ -z "${JAVA_HOME:-}" ] && ! command -v java >/dev/null && can_apt; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y default-jre-headless >/dev/null
+    fi
+}
+
 venv tests/python/requirements.txt || exit 0
 
 case "${1:-test}" in
     test)
         venv bindings/python/requirements.txt || exit 0
         package
+        spark_runtime
         export NASALOGS="${NASALOGS:-$(cd "$target" && pwd)/debug/nasalogs}"
         failed=0
         for tests in bindings/python/tests tests/python; do

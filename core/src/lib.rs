@@ -105,6 +105,7 @@
 //! | `envelope` | the rest of the module [`envelope`]: lines packed into the records of a stream, and unpacked |
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
 //! | `intake` | the module [`intake`]: records of a stream to rows |
+//! | `ddl` | the module [`ddl`]: the table that the files are, for Athena, Glue, CloudFormation, Spark and DuckDB |
 //! | `lake` | the module [`lake`]: the files of a table merged, and looked at |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
@@ -113,6 +114,8 @@
 pub mod bench;
 mod chunk;
 mod column;
+#[cfg(feature = "ddl")]
+pub mod ddl;
 mod decoder;
 #[cfg(feature = "delivery")]
 pub mod delivery;

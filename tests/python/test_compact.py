@@ -19,7 +19,8 @@ import pytest
 from conftest import BINARY, nasalogs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lakes import (
+from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
+from tables import (
     FIELDS,
     Directory,
     Lake,
@@ -33,7 +34,6 @@ from lakes import (
     row,
     rows_of,
 )  # fmt: skip
-from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
 
 Files = dict[str, list[Row]]
 SHARD = "shardId-000000000003"

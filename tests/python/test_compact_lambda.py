@@ -7,8 +7,8 @@ from pathlib import Path
 from events import Bucket, EventSource, Refused, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lakes import Directory, compact, data_files, doctor, rows_of
 from nasalogs.aws import KinesisHandler
+from tables import Directory, compact, data_files, doctor, rows_of
 
 
 class Shelf(MutableMapping[str, bytes]):

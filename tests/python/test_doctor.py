@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from conftest import nasalogs
-from lakes import DAY, FIELDS, FIRST, Directory, Lake, Prefix, doctor, parquet, row
 from stores import Store
+from tables import DAY, FIELDS, FIRST, Directory, Lake, Prefix, doctor, parquet, row
 
 GOOD = "dt=1995-07-01/good.parquet"
 BAD = "dt=1995-07-01/bad.parquet"

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import aws_kinesis_agg.aggregator
+import nasalogs
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from events import SHARD, Bucket, EventSource, Refused, event, record
+from events import SHARD, Bucket, EventSource, KilledError, event, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import Store
-
-import nasalogs
 from nasalogs.aws import KinesisHandler, parse_kinesis_event
+from stores import Store
 
 LINE = b'h.example - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 5'
 CLASSIC = {
@@ -185,7 +184,7 @@ def test_when_the_store_fails_records_come_again_from_the_first() -> None:
 
     def fail(_operation: str, key: str) -> None:
         if "1995-07-02" in key:
-            raise OSError("the store is away")
+            raise ConnectionError(key)
 
     bucket.before = fail
     handler = KinesisHandler("s3://lake/access/", client=bucket)
@@ -242,8 +241,8 @@ def test_however_deliveries_are_cut_and_killed(
 
     def strike(kind: str) -> None:
         if kind == "fail":
-            raise OSError("the store is away")
-        raise Refused
+            raise ConnectionError(kind)
+        raise KilledError
 
     def before(_operation: str, _key: str) -> None:
         nonlocal steps
@@ -282,7 +281,7 @@ def kill_through(handler: KinesisHandler) -> Callable[[Any, object], dict[str, A
         def wrapped(operation: str, key: str, plain: Callable[[str, str], None] = plain) -> None:
             try:
                 plain(operation, key)
-            except Refused as killed:
+            except KilledError as killed:
                 raise Kill from killed
 
         setattr(store, name, wrapped)
@@ -291,7 +290,7 @@ def kill_through(handler: KinesisHandler) -> Callable[[Any, object], dict[str, A
         try:
             return handler(whole, context)
         except Kill as killed:
-            raise Refused from killed
+            raise KilledError from killed
 
     return call
 
@@ -323,7 +322,9 @@ def test_on_servers_that_were_not_written_for_us(store: Store, generated: Callab
     expected = nasalogs.parse(b"\n".join(lines))
     assert table.num_rows == len(set(table["line_id"].to_pylist())) == expected.num_rows
     columns = expected.column_names
-    plain = lambda rows: Counter(tuple(row[name] for name in columns) for row in rows)  # noqa: E731
-    assert plain(table.to_pylist()) == plain(expected.to_pylist())
+    found, wanted = (
+        Counter(tuple(row[name] for name in columns) for row in rows.to_pylist()) for rows in (table, expected)
+    )
+    assert found == wanted
     rejects = b"".join(store.get(key) for key in store.keys("lake/access/_rejects/"))
     assert len(rejects.splitlines()) == len(expected.rejects)

@@ -222,9 +222,7 @@ def test_an_object_that_is_replaced_while_it_is_read(moto: Store, large: Path, t
         return None
 
     with Proxy(moto.url, replace) as proxy:
-        run = moto.run(
-            "convert", address, "--format", "common", "-o", tmp_path / "x.csv", url=proxy.url, code=2
-        )
+        run = moto.run("convert", address, "--format", "common", "-o", tmp_path / "x.csv", url=proxy.url, code=2)
     assert "changing.log: was replaced while it was read" in run.stderr
     assert list(tmp_path.iterdir()) == []
 

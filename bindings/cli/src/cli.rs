@@ -5,7 +5,7 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{bench, compact, completions, convert, detect, docs, doctor, generate, schema, stream};
+use crate::{bench, compact, completions, convert, ddl, detect, docs, doctor, generate, schema, stream};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -31,6 +31,7 @@ pub enum Command {
     Compact(Box<compact::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
+    Ddl(ddl::Args),
     Generate(generate::Args),
     Bench(bench::Args),
     Doctor(doctor::Args),
@@ -49,6 +50,7 @@ impl Command {
             Command::Compact(args) => compact::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
+            Command::Ddl(args) => ddl::run(&args),
             Command::Bench(args) => bench::run(&args, stop),
             Command::Doctor(args) => doctor::run(&args, stop),
             Command::Generate(args) => generate::run(&args, stop),

@@ -41,7 +41,10 @@ mod _core {
     #[pymodule_export]
     use super::detect::{Detection, detect};
     #[pymodule_export]
-    use super::event::{KinesisBatch, StreamReject, parse_kinesis_event};
+    use super::event::{
+        KinesisBatch, Requests, StreamReject, deliver, parse_kinesis_event, requests,
+        transform_firehose_event,
+    };
     #[pymodule_export]
     use super::generate::{Traffic, generate};
     #[pymodule_export]

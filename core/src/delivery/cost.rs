@@ -22,9 +22,12 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// The list prices of us-east-1, as they stood in 2025 on <https://aws.amazon.com/kinesis/data-streams/pricing/>:
+    /// The list prices of us-east-1, as they stood in [`Prices::AS_OF`] on <https://aws.amazon.com/kinesis/data-streams/pricing/>:
     /// provisioned mode, without extended retention and enhanced fan-out. Other regions cost more.
     pub const US_EAST_1: Self = Self { shard_hour: 0.015, million_put_units: 0.014 };
+
+    /// When [`Prices::US_EAST_1`] were the list prices: they may have changed since.
+    pub const AS_OF: &'static str = "2025";
 }
 
 impl Default for Prices {

@@ -24,6 +24,8 @@ use crate::schema::{self, Column, ColumnType};
 
 pub use detect::Detection;
 pub(crate) use detect::shown;
+#[cfg(feature = "ddl")]
+pub(crate) use name::is_reserved;
 pub(crate) use render::push_time;
 pub use table::{Directive, Family, directives};
 

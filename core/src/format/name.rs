@@ -37,7 +37,7 @@ static RESERVED: &[&str] = &[
 ];
 
 /// Whether a name would have to be quoted somewhere, or stands for another column.
-pub(super) fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     RESERVED.binary_search(&name).is_ok()
 }
 

@@ -246,21 +246,29 @@ impl Intake {
         self.counts.bytes += data.len() as u64;
     }
 
+    /// The format of what was taken so far: what [`finish`](Self::finish) reads lines as.
+    #[must_use]
+    pub fn format(&self) -> LogFormat {
+        match &self.options.format {
+            Some(format) => format.clone(),
+            // Lines tell best; objects of ours have the keys of the format that they were made with.
+            None if self.lines.is_empty() => self.objects.format(),
+            None => self.lines.format(),
+        }
+    }
+
     /// The table.
     ///
     /// # Errors
     /// When the environment asks for a SIMD backend that is not there.
     pub fn finish(self) -> Result<Taken> {
+        let format = self.format();
         let Self { options, names, lines, objects, damaged, mut counts, .. } = self;
         counts.lines = lines.len() + objects.len() + damaged.len() as u64;
         counts.objects = objects.len();
         counts.rejected = damaged.len() as u64;
-        let (format, more) = match options.format {
-            Some(format) => (format, None),
-            // Lines tell best; objects of ours have the keys of the format that they were made with.
-            None if lines.is_empty() => (objects.format(), None),
-            None => (lines.format(), (objects.len() > 0).then(|| objects.format())),
-        };
+        let is_mixed = options.format.is_none() && !lines.is_empty() && objects.len() > 0;
+        let more = is_mixed.then(|| objects.format());
         let columns = table::columns(&format, more.as_ref());
         let mut rejects = damaged;
         let mut batches = Vec::new();

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::format::LogFormat;
 use crate::options::{Encoding, StringType};
 use crate::schema::Column;
+use crate::sink::ndjson;
 use crate::sink::parquet::{ParquetOptions, ParquetWriter};
 use crate::sink::{DaySplitter, PartitionOptions, PartitionTz};
 
@@ -65,15 +66,32 @@ impl Taken {
     /// [`ErrorKind::Options`](crate::ErrorKind::Options) when the format has no time.
     pub fn days(&self, tz: PartitionTz) -> Result<BTreeMap<String, Vec<RecordBatch>>> {
         let mut days: BTreeMap<String, Vec<RecordBatch>> = BTreeMap::new();
-        let Some(first) = self.batches.first() else { return Ok(days) };
-        let options = PartitionOptions::new().with_tz(tz);
-        let splitter = DaySplitter::try_new(first.schema_ref(), &options)?;
         for batch in &self.batches {
-            for (day, rows) in splitter.split(batch)? {
-                days.entry(day.to_string()).or_default().push(rows);
+            for (day, rows) in Self::split(batch, tz)? {
+                days.entry(day).or_default().push(rows);
             }
         }
         Ok(days)
+    }
+
+    /// The rows of each day of a batch, in the order in which the days come.
+    ///
+    /// # Errors
+    /// As [`Taken::days`].
+    pub fn split(batch: &RecordBatch, tz: PartitionTz) -> Result<Vec<(String, RecordBatch)>> {
+        let options = PartitionOptions::new().with_tz(tz);
+        let splitter = DaySplitter::try_new(batch.schema_ref(), &options)?;
+        Ok(splitter.split(batch)?.into_iter().map(|(day, rows)| (day.to_string(), rows)).collect())
+    }
+
+    /// All rows as JSON objects, one a line.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sink`](crate::ErrorKind::Sink) when a column cannot be written so.
+    pub fn ndjson(&self) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.batches.iter().try_for_each(|batch| ndjson::append(batch, &mut text))?;
+        Ok(text)
     }
 
     /// Rows as a Parquet file: the same rows give the same bytes.

@@ -34,7 +34,7 @@ mod failure;
 #[cfg(feature = "ipc")]
 mod ipc;
 #[cfg(feature = "ndjson")]
-mod ndjson;
+pub(crate) mod ndjson;
 mod option;
 mod out;
 #[cfg(feature = "parquet")]
@@ -56,7 +56,7 @@ pub use compression::Compression;
 pub use option::{OutputFormat, SinkOptions};
 #[cfg(feature = "intake")]
 pub(crate) use partition::DaySplitter;
-pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, WriteMode};
+pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, StagedFile, WriteMode};
 
 use crate::error::{Error, ErrorKind, Result};
 use out::Out;

@@ -19,16 +19,18 @@ impl Ndjson {
     }
 }
 
+/// Appends the rows of a batch, one object a line.
+pub(crate) fn append(batch: &RecordBatch, text: &mut Vec<u8>) -> Result<()> {
+    let rows = plain::batch(batch)?;
+    Ok(WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(text).write(&rows)?)
+}
+
 impl Writer for Ndjson {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         for start in (0..batch.num_rows()).step_by(plain::ROWS) {
-            let rows = plain::batch(&batch.slice(start, plain::ROWS.min(batch.num_rows() - start)))?;
+            let rows = batch.slice(start, plain::ROWS.min(batch.num_rows() - start));
             self.text.clear();
-            WriterBuilder::new()
-                .with_explicit_nulls(true)
-                .build::<_, LineDelimited>(&mut self.text)
-                .write(&rows)
-                .map_err(|error| self.out.label().foreign(error))?;
+            append(&rows, &mut self.text).map_err(|error| self.out.label().foreign(error))?;
             self.out.write_batch(&self.text)?;
         }
         Ok(())

@@ -249,7 +249,9 @@ impl Follower {
 
     fn look_around(&mut self, now: Instant) {
         let begun = Instant::now();
-        let is_full = self.last_scan.is_none_or(|last| now.duration_since(last) >= FULL_SCAN_EVERY);
+        // What is read once is at its end when a look finds nothing more, which nobody should wait for.
+        let is_full = !self.options.follow
+            || self.last_scan.is_none_or(|last| now.duration_since(last) >= FULL_SCAN_EVERY);
         if is_full || !self.is_as_before(now) {
             self.scan(now);
             self.last_scan = Some(now);
@@ -353,6 +355,11 @@ impl Follower {
         if let Some(tail) = self.ids.get(&source).and_then(|serial| self.tails.get_mut(serial)) {
             self.is_changed |= tail.acknowledge(offset);
         }
+    }
+
+    /// Up to where the checkpoint says that each of its sources was delivered.
+    pub fn delivered(&self) -> impl Iterator<Item = (SourceId, u64)> {
+        self.tails.values().filter(|tail| tail.saved).map(|tail| (tail.id, tail.acknowledged()))
     }
 
     /// How many bytes are known to be there that were not read, as they lie on the disk.

@@ -1,11 +1,14 @@
 //! What can be said on the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use nasalogs::Names;
+use clap::Parser as _;
+use nasalogs::delivery::cost::Prices;
 use nasalogs::envelope::{EncodeOptions, RecordForm};
+use nasalogs::{Error, ErrorKind, Names};
 
 use crate::object::Location;
 use crate::value;
@@ -86,6 +89,9 @@ pub struct Args {
     /// Send nothing: say what each form of records would take, and cost
     #[arg(long, conflicts_with = "follow")]
     pub dry_run: bool,
+    /// For --dry-run: what a shard-hour and a million PUT units cost in your region, in US dollars [default: 0.015,0.014]
+    #[arg(long, value_name = "HOUR,MILLION", value_parser = prices, requires = "dry_run")]
+    pub prices: Option<Prices>,
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: String,
@@ -94,7 +100,36 @@ pub struct Args {
     pub quiet: bool,
 }
 
+/// The words alone, without the program's name and the command's.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+struct Words {
+    #[command(flatten)]
+    args: Args,
+}
+
 impl Args {
+    /// What would be said on a command line behind `nasalogs stream`.
+    ///
+    /// ```
+    /// let args = nasalogs_cli::stream::Args::from_words(["access.log", "--to", "kinesis://web", "--records", "kpl"])?;
+    /// assert_eq!(args.inputs.len(), 1);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Options`] when the command line would be refused.
+    pub fn from_words<T: Into<OsString> + Clone>(
+        words: impl IntoIterator<Item = T>,
+    ) -> nasalogs::Result<Self> {
+        let parsed = Words::try_parse_from(words).map_err(|error| {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            Error::new(ErrorKind::Options, first.trim_start_matches("error: "))
+        })?;
+        Ok(parsed.args)
+    }
+
     /// What a record holds.
     #[must_use]
     pub fn form(&self) -> RecordForm {
@@ -234,6 +269,16 @@ fn bytes(text: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("expected a number of bytes from 1024 to {MOST} (10 MiB)"))
 }
 
+/// Two prices.
+fn prices(text: &str) -> Result<Prices, String> {
+    let price = |text: &str| text.trim().parse().ok().filter(|price| (0.0..=1e6).contains(price));
+    text.split_once(',')
+        .and_then(|(hour, million)| {
+            Some(Prices { shard_hour: price(hour)?, million_put_units: price(million)? })
+        })
+        .ok_or_else(|| "expected two prices in US dollars, such as 0.015,0.014".to_owned())
+}
+
 /// After how many bytes a roll ends.
 fn roll_size(text: &str) -> Result<u64, String> {
     value::size(text)
@@ -309,6 +354,8 @@ mod tests {
         assert_eq!("fail".parse(), Ok(OnExhausted::Fail));
         assert_eq!("spool=a/b".parse(), Ok(OnExhausted::Spool("a/b".into())));
         assert!("spool=".parse::<OnExhausted>().is_err() && "drop".parse::<OnExhausted>().is_err());
+        assert_eq!(prices("0.015,0.014"), Ok(Prices::US_EAST_1));
+        assert!(["", "0.015", "0.015,", "-1,0", "nan,0", "1,2,3"].iter().all(|bad| prices(bad).is_err()));
         assert!(bytes("10485760").is_ok() && bytes("10485761").is_err() && bytes("10").is_err());
         let seconds = |seconds| Ok(Duration::from_secs_f64(seconds));
         assert_eq!((age("300"), age("1.5s")), (seconds(300.0), seconds(1.5)));

@@ -24,6 +24,8 @@ pub(super) struct DryRun {
     forms: Vec<Form>,
     format: LogFormat,
     wanted: RecordForm,
+    /// Where none were said, those of the list.
+    prices: Option<Prices>,
     traffic: Traffic,
     done: bool,
 }
@@ -53,6 +55,10 @@ pub(super) struct Estimates {
     log_seconds: f64,
     lines: u64,
     busiest_minute_lines: u64,
+    shard_hour_usd: f64,
+    million_put_units_usd: f64,
+    /// When the list was read, where these are its prices.
+    prices_as_of: Option<&'static str>,
     forms: Vec<Row>,
 }
 
@@ -122,6 +128,7 @@ impl DryRun {
             forms: FORMS.map(form).into(),
             format: format.clone(),
             wanted: args.form(),
+            prices: args.prices,
             traffic: Traffic::default(),
             done: false,
         })
@@ -129,7 +136,7 @@ impl DryRun {
 
     /// What was counted.
     fn estimates(&self) -> Estimates {
-        let prices = Prices::default();
+        let prices = self.prices.unwrap_or_default();
         let row = |form: &Form| {
             let mean: Estimate = form.tally.estimate(self.traffic.span(), Rate::SHARD, &prices);
             let busiest = form.tally.estimate(self.traffic.busiest_span(), Rate::SHARD, &prices);
@@ -149,6 +156,9 @@ impl DryRun {
             log_seconds: self.traffic.span().as_secs_f64(),
             lines: self.traffic.lines,
             busiest_minute_lines: self.traffic.busiest,
+            shard_hour_usd: prices.shard_hour,
+            million_put_units_usd: prices.million_put_units,
+            prices_as_of: self.prices.is_none().then_some(Prices::AS_OF),
             forms: self.forms.iter().map(row).collect(),
         }
     }
@@ -194,11 +204,18 @@ impl Estimates {
         text.push_str(&format!(
             "\n{} lines in {:.0} s of log, {:.1} a second; {} in the busiest minute, for which the shards are.\n\
              Records are as full as they get; of a log that is followed, one holds what came within a tenth of a second.\n\
-             Prices of us-east-1, provisioned: $0.015 a shard-hour, $0.014 a million PUT units of 25 KB; 730 hours.\n",
+             Provisioned shards, ${} a shard-hour, ${} a million PUT units of 25 KB, 730 hours; {}.\n",
             grouped(self.lines),
             self.log_seconds,
             self.lines as f64 / self.log_seconds,
             grouped(self.busiest_minute_lines),
+            self.shard_hour_usd,
+            self.million_put_units_usd,
+            match self.prices_as_of {
+                Some(date) =>
+                    format!("the list prices of us-east-1 as of {date}: --prices HOUR,MILLION has yours"),
+                None => "your prices".to_owned(),
+            },
         ));
         text
     }

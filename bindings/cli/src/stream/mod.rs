@@ -9,7 +9,6 @@
 //! a `transport` carry it. `table` is a [table](crate::table) of files by day.
 
 mod args;
-#[cfg(feature = "aws")]
 mod delivery;
 mod destination;
 mod dry_run;
@@ -18,26 +17,26 @@ mod key;
 mod kinesis;
 mod line;
 mod pace;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "shards are a matter of streams"))]
 mod packer;
 mod pipeline;
 mod plan;
+mod refusal;
 mod reject;
 mod report;
-#[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "only streams need one, but any run can read it"))]
 pub(crate) mod spool;
 mod stdout;
 mod table;
-#[cfg(feature = "aws")]
 mod transport;
 
 use std::time::Duration;
 
-use nasalogs::delivery::ShardMap;
+use nasalogs::delivery::{Options, ShardMap};
 use nasalogs::envelope::RecordForm;
 use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 pub use args::Args;
+pub use refusal::refused;
+pub use transport::{Event, Transport};
 
 use self::args::To;
 use self::destination::Destination;
@@ -66,9 +65,81 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Runs it.
 pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     plan::check(args)?;
-    let inputs = plan::inputs(args);
     // Before anything is read: a stream that is not there is known at once.
     let way = if args.dry_run { Way::Nowhere } else { connect(args)? };
+    let (report, error) = go(args, way, stop)?;
+    let written = match &args.report {
+        Some(path) => report.to_json().and_then(|json| output::write_whole(path, &json)),
+        None => Ok(()),
+    };
+    if let Some(estimates) = report.delivered.dry_run.as_ref().filter(|_| error.is_none()) {
+        // Where the report goes to standard output, that is the answer.
+        if args.report.as_deref().is_none_or(|path| path.as_os_str() != output::STANDARD) {
+            output::print(&estimates.to_text())?;
+        }
+    } else if !args.quiet {
+        message::note(&report.to_text());
+    }
+    match error {
+        Some(error) => Err(error),
+        None => written.and_then(|()| end(args, &report, stop)),
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What was read and delivered, as JSON.
+    pub report: String,
+    /// Why it ended before all was delivered.
+    pub error: Option<Error>,
+}
+
+/// Delivers to a stream over a transport of the caller's: what `nasalogs stream --to kinesis://…` does, without its
+/// network. Returns when all is delivered, when it fails, or some time after the flag of `stop` was set.
+///
+/// # Errors
+/// When it cannot begin: options that do not go together, inputs that cannot be read, a checkpoint that is in use.
+pub fn deliver(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    stop: &Stop,
+) -> Result<Delivery> {
+    over(args, transport, shards, plan::delivery_options(args), stop)
+}
+
+/// Makes requests, one after the other, as full as they can be, over a transport that takes its time: what a shard takes a
+/// second is the caller's business.
+///
+/// # Errors
+/// As [`deliver`].
+pub fn pack(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    stop: &Stop,
+) -> Result<Delivery> {
+    let usual = plan::delivery_options(args);
+    let options = Options { rate: None, linger: Duration::from_secs(3600), max_in_flight: 1, ..usual };
+    over(args, transport, shards, options, stop)
+}
+
+fn over(
+    args: &Args,
+    transport: Box<dyn Transport + Send>,
+    shards: ShardMap,
+    options: Options,
+    stop: &Stop,
+) -> Result<Delivery> {
+    plan::check(args)?;
+    let (report, error) = go(args, Way::Stream(transport, shards, options), stop)?;
+    Ok(Delivery { report: report.to_json()?, error })
+}
+
+/// Reads and delivers.
+fn go(args: &Args, way: Way, stop: &Stop) -> Result<(Report, Option<Error>)> {
+    let inputs = plan::inputs(args);
     let checkpoint = plan::checkpoint(args, &inputs)?;
     let checkpoint_path =
         checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
@@ -104,23 +175,7 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         live_report: args.report.clone().filter(|path| args.follow && path.as_os_str() != output::STANDARD),
         report,
     });
-    let (report, error) = pipeline.run();
-    let written = match &args.report {
-        Some(path) => report.to_json().and_then(|json| output::write_whole(path, &json)),
-        None => Ok(()),
-    };
-    if let Some(estimates) = report.delivered.dry_run.as_ref().filter(|_| error.is_none()) {
-        // Where the report goes to standard output, that is the answer.
-        if args.report.as_deref().is_none_or(|path| path.as_os_str() != output::STANDARD) {
-            output::print(&estimates.to_text())?;
-        }
-    } else if !args.quiet {
-        message::note(&report.to_text());
-    }
-    match error {
-        Some(error) => Err(error),
-        None => written.and_then(|()| end(args, &report, stop)),
-    }
+    Ok(pipeline.run())
 }
 
 /// How it ended.
@@ -151,8 +206,7 @@ fn end(args: &Args, report: &Report, stop: &Stop) -> Result<Exit> {
 /// The way to the destination.
 enum Way {
     Nowhere,
-    #[cfg(feature = "aws")]
-    Stream(Box<dyn transport::Transport>, ShardMap),
+    Stream(Box<dyn Transport + Send>, ShardMap, Options),
     Table(Depot),
     Standard,
 }
@@ -167,7 +221,7 @@ fn connect(args: &Args) -> Result<Way> {
                 region: args.region.clone(),
             };
             let (transport, shards) = kinesis::Kinesis::connect(place)?;
-            Ok(Way::Stream(Box::new(transport), shards))
+            Ok(Way::Stream(Box::new(transport), shards, plan::delivery_options(args)))
         }
         #[cfg(not(feature = "aws"))]
         To::Kinesis(_) | To::Table(Location::Bucket { .. }) => Err(Error::new(
@@ -192,16 +246,15 @@ fn destination(
 ) -> Result<Box<dyn Destination>> {
     let key = Key::new(&args.partition_key, format)?;
     let options = plan::encode_options(args, format);
-    let packer = |shards| Packer::new(options, args.form(), key, shards, plan::RECORD_LINGER);
+    let packer = |shards, linger| Packer::new(options, args.form(), key, shards, linger);
     let to: Box<dyn LineDestination> = match way {
         Way::Nowhere => {
             let format = format.cloned().unwrap_or_else(LogFormat::common);
             Box::new(DryRun::new(args, &format)?)
         }
-        #[cfg(feature = "aws")]
-        Way::Stream(transport, shards) => {
-            let delivery_options = plan::delivery_options(args);
-            let packer = packer(shards.clone());
+        Way::Stream(transport, shards, delivery_options) => {
+            // A line waits for company as long as its record may.
+            let packer = packer(shards.clone(), plan::RECORD_LINGER.max(delivery_options.linger));
             let spool = match &args.on_exhausted {
                 args::OnExhausted::Fail => None,
                 args::OnExhausted::Spool(directory) => Some(spool::Spool::open(directory)?),
@@ -219,7 +272,9 @@ fn destination(
             let table = Table::open(depot, plan::table_options(args, format), Box::new(rejects.clone()))?;
             return Ok(Box::new(ToTable::new(table)));
         }
-        Way::Standard => Box::new(stdout::standard(packer(ShardMap::even(1)), args.form())),
+        Way::Standard => {
+            Box::new(stdout::standard(packer(ShardMap::even(1), plan::RECORD_LINGER), args.form()))
+        }
     };
     Ok(Box::new(LineByLine::new(to, rejects.clone(), args.form() == RecordForm::Ndjson)))
 }

@@ -6,7 +6,7 @@ use nasalogs::delivery::{Outcome, Request, ShardMap};
 use nasalogs::{Error, Result};
 
 /// Carries requests. Each that was [put](Self::put) ends in one [`Event::Put`].
-pub(super) trait Transport {
+pub trait Transport {
     /// Sends a request, and does not wait for its answer.
     fn put(&mut self, request: Request);
 
@@ -19,7 +19,7 @@ pub(super) trait Transport {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) enum Event {
+pub enum Event {
     /// How a request went.
     Put {
         /// The request's.

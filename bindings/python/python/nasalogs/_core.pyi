@@ -13,23 +13,30 @@ __all__ = [
     "Batches",
     "Detection",
     "Field",
+    "KinesisBatch",
     "Reader",
     "Record",
     "RecordBatch",
     "Reject",
+    "Requests",
     "Schema",
+    "StreamReject",
     "Summary",
     "Traffic",
     "__debug_build__",
     "__version__",
     "command_line",
     "convert",
+    "deliver",
     "detect",
     "generate",
     "parse",
+    "parse_kinesis_event",
     "parse_line",
     "read",
+    "requests",
     "schema",
+    "transform_firehose_event",
 ]
 
 __version__: Final[str]
@@ -231,6 +238,50 @@ class Summary:
     def to_dict(self) -> _Account: ...
 
 @final
+class StreamReject:
+    @property
+    def kind(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def record(self) -> str: ...
+    @property
+    def line_id(self) -> str: ...
+    @property
+    def raw(self) -> bytes: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class KinesisBatch:
+    @property
+    def records(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def counts(self) -> dict[str, int]: ...
+    @property
+    def rejects(self) -> list[StreamReject]: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def days(self) -> list[str]: ...
+    @property
+    def sequence_numbers(self) -> list[str]: ...
+    @property
+    def unread(self) -> str | None: ...
+    def key(self, prefix: str = "", *, dt: str | None = None) -> str: ...
+    def to_parquet(self, *, dt: str | None = None) -> bytes: ...
+    def objects(self, prefix: str = "") -> list[tuple[str, bytes]]: ...
+    def rejects_key(self, prefix: str = "") -> str: ...
+    def response(self, failed: str | None = None) -> dict[str, Any]: ...
+    def to_batch(self) -> RecordBatch: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: CapsuleType | None = None) -> CapsuleType: ...
+
+@final
 class Field:
     @property
     def name(self) -> str: ...
@@ -371,4 +422,38 @@ def generate(
     start: datetime | str | None = None,
     oddities: float = 0.0,
 ) -> Traffic: ...
+
+@final
+class Requests(Iterator[list[dict[str, Any]]]):
+    def __iter__(self) -> Requests: ...
+    def __next__(self) -> list[dict[str, Any]]: ...
+
+def deliver(
+    words: Sequence[str | PathLike[str]],
+    put: Callable[
+        [list[dict[str, Any]]],
+        list[tuple[str | None, str | None, str | None]] | tuple[int, str, str] | tuple[bool, str],
+    ],
+    list_shards: Callable[[], list[tuple[str, str, str]]],
+    threads: int,
+) -> tuple[str, BaseException | None]: ...
+def requests(words: Sequence[str | PathLike[str]], shards: list[tuple[str, str, str]]) -> Requests: ...
+def parse_kinesis_event(
+    event: Any,
+    *,
+    format: str = "auto",
+    encoding: Literal["escape", "latin1"] = "escape",
+    partition_tz: Literal["utc", "log"] = "utc",
+    compression: str = "zstd",
+    limit: int | None = None,
+    shard: str | None = None,
+) -> KinesisBatch: ...
+def transform_firehose_event(
+    event: Any,
+    *,
+    format: str = "auto",
+    encoding: Literal["escape", "latin1"] = "escape",
+    partition_tz: Literal["utc", "log"] = "utc",
+    limit: int = 6_000_000,
+) -> dict[str, Any]: ...
 def command_line(words: Sequence[str | PathLike[str]]) -> int: ...

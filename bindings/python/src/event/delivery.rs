@@ -9,10 +9,10 @@ use arrow::compute::{cast, concat_batches};
 use arrow::error::ArrowError;
 use base64_simd::STANDARD;
 use nasalogs::intake::{Arrival, Intake, IntakeOptions, Taken};
+use nasalogs::schema::with_strings;
 use nasalogs::sink::parquet::ParquetOptions;
 use nasalogs::sink::{Compression, PartitionTz};
-use nasalogs::schema::with_strings;
-use nasalogs::{Encoding, ParseOptions, Result, StringType};
+use nasalogs::{ParseOptions, Result, StringType};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCapsule, PyDict, PyList};
@@ -26,6 +26,11 @@ use crate::choice::{Count, format, raise};
 /// The rows of one event of Kinesis, and an account of what is none. `parse_kinesis_event` makes it.
 ///
 /// Any library that knows Arrow takes it without a copy.
+///
+/// Example:
+///
+///     >>> nasalogs.aws.parse_kinesis_event([])
+///     <KinesisBatch records=0 rows=0 rejected=0 days=0>
 #[pyclass(frozen, module = "nasalogs.aws")]
 pub struct KinesisBatch {
     taken: Taken,
@@ -209,6 +214,15 @@ impl KinesisBatch {
     ///
     /// Raises:
     ///     ValueError: The rows are of several days, or there are none; no row is of that day.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = b'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> record = {"Data": line, "SequenceNumber": "4711", "PartitionKey": "k"}
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([record], shard="shardId-0")
+    ///     >>> key = batch.key("access/")
+    ///     >>> key.startswith("access/dt=1995-07-01/shardId-0-"), key.endswith("4711.parquet")
+    ///     (True, True)
     #[pyo3(signature = (prefix="", *, dt=None))]
     fn key(&self, prefix: &str, dt: Option<&str>) -> PyResult<String> {
         let day = match dt {
@@ -225,6 +239,14 @@ impl KinesisBatch {
     ///
     /// Raises:
     ///     ValueError: As `key`.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = b'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> record = {"Data": line, "SequenceNumber": "4711", "PartitionKey": "k"}
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([record], shard="shardId-0")
+    ///     >>> batch.to_parquet()[:4]
+    ///     b'PAR1'
     #[pyo3(signature = (*, dt=None))]
     fn to_parquet<'py>(&self, py: Python<'py>, dt: Option<&str>) -> PyResult<Bound<'py, PyBytes>> {
         let day = match dt {
@@ -235,6 +257,14 @@ impl KinesisBatch {
     }
 
     /// Keys and bodies of the objects for all rows, one for each day.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = b'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> record = {"Data": line, "SequenceNumber": "4711", "PartitionKey": "k"}
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([record], shard="shardId-0")
+    ///     >>> [(key[:20], body[:4]) for key, body in batch.objects("access/")]
+    ///     [('access/dt=1995-07-01', b'PAR1')]
     #[pyo3(signature = (prefix=""))]
     fn objects<'py>(&self, py: Python<'py>, prefix: &str) -> PyResult<Bound<'py, PyList>> {
         let objects = PyList::empty(py);
@@ -246,6 +276,13 @@ impl KinesisBatch {
     }
 
     /// The key of an object for the rejects, by the day on which the stream took the first record.
+    ///
+    /// Example:
+    ///
+    ///     >>> kinesis = {"data": "bm9uc2Vuc2U=", "sequenceNumber": "4711", "approximateArrivalTimestamp": 804571201.5}
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([{"kinesis": kinesis}])
+    ///     >>> batch.rejects_key("rejects/")[:21], batch.rejects[0].raw
+    ///     ('rejects/dt=1995-07-01', b'nonsense')
     #[pyo3(signature = (prefix=""))]
     fn rejects_key(&self, prefix: &str) -> String {
         let day = nasalogs::intake::day(self.arrived.map_or(0, |seconds| (seconds * 1000.0) as i64));
@@ -254,6 +291,12 @@ impl KinesisBatch {
 
     /// What Lambda is answered: which records are to be delivered again. None unless one found no room, or `failed` names
     /// a sequence number: that record, and all behind it, come again.
+    ///
+    /// Example:
+    ///
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([])
+    ///     >>> batch.response(), batch.response("4711")
+    ///     ({'batchItemFailures': []}, {'batchItemFailures': [{'itemIdentifier': '4711'}]})
     #[pyo3(signature = (failed=None))]
     fn response<'py>(&self, py: Python<'py>, failed: Option<&str>) -> PyResult<Bound<'py, PyDict>> {
         let failures = PyList::empty(py);
@@ -268,6 +311,14 @@ impl KinesisBatch {
     }
 
     /// All rows as one batch, with every way out that a batch has.
+    ///
+    /// Example:
+    ///
+    ///     >>> line = b'h - - [01/Jul/1995:00:00:01 -0400] "GET / HTTP/1.0" 200 6245'
+    ///     >>> record = {"Data": line, "SequenceNumber": "4711", "PartitionKey": "k"}
+    ///     >>> batch = nasalogs.aws.parse_kinesis_event([record], shard="shardId-0")
+    ///     >>> batch.to_batch().column("line_id")
+    ///     ['shardId-0:4711/0']
     fn to_batch(&self, py: Python<'_>) -> PyResult<RecordBatch> {
         self.whole(py)
     }
@@ -343,17 +394,10 @@ pub fn parse_kinesis_event(
     limit: Option<Count>,
     shard: Option<&str>,
 ) -> PyResult<KinesisBatch> {
-    let mut options = IntakeOptions::new();
+    let mut options = super::options(py, encoding)?;
     if let Some(format) = self::format(py, format)? {
         options = options.with_format(format);
     }
-    let encoding = raise(py, encoding.parse::<Encoding>())?;
-    if encoding == Encoding::Binary {
-        return Err(PyValueError::new_err(
-            "encoding is 'escape' or 'latin1' here: tables of streams hold text",
-        ));
-    }
-    options = options.with_encoding(encoding);
     if let Some(Count(bytes)) = limit {
         options = options.with_limit(bytes);
     }

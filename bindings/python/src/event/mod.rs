@@ -1,8 +1,30 @@
 //! Events of Lambda: the records of a stream, as Python has them, to a table.
 
 mod delivery;
+mod firehose;
+mod producer;
 mod record;
 mod reject;
 
+use nasalogs::Encoding;
+use nasalogs::intake::IntakeOptions;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
 pub use delivery::{KinesisBatch, parse_kinesis_event};
+pub use firehose::transform_firehose_event;
+pub use producer::{Requests, deliver, requests};
 pub use reject::StreamReject;
+
+use crate::choice::raise;
+use record::raw;
+
+/// The options that all events have, with their encoding.
+fn options(py: Python<'_>, encoding: &str) -> PyResult<IntakeOptions> {
+    match raise(py, encoding.parse::<Encoding>())? {
+        Encoding::Binary => Err(PyValueError::new_err(
+            "encoding is 'escape' or 'latin1' here: what comes as JSON is text, and in the same table",
+        )),
+        encoding => Ok(IntakeOptions::new().with_encoding(encoding)),
+    }
+}

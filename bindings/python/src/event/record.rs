@@ -43,7 +43,7 @@ pub fn incoming(event: &Bound<'_, PyAny>, shard: Option<&str>) -> PyResult<Vec<I
 }
 
 /// What powertools has wrapped.
-fn raw<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub fn raw<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     if object.is_instance_of::<PyDict>() || object.is_instance_of::<PyList>() {
         return Ok(object.clone());
     }

@@ -6,7 +6,13 @@ use pyo3::types::PyBytes;
 
 use crate::reject::shortened;
 
-/// A line of a record that is no row, or a record that cannot be unpacked; and why.
+/// A line of a record that is no row, or a record that cannot be unpacked; and why. With str(), as a message.
+///
+/// Example:
+///
+///     >>> record = {"Data": b"nonsense", "SequenceNumber": "4711", "PartitionKey": "k"}
+///     >>> nasalogs.aws.parse_kinesis_event([record], shard="shardId-0").rejects
+///     [<StreamReject missing_field in shardId-0:4711: nonsense>]
 #[pyclass(frozen, eq, module = "nasalogs.aws")]
 #[derive(PartialEq, Eq)]
 pub struct StreamReject(pub Refused);

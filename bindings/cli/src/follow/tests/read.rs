@@ -129,6 +129,22 @@ fn read_once() {
 }
 
 #[test]
+fn the_end_is_found_without_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(&dir, &["a.log"]);
+    stage.options = Options { follow: false, ..Options::default() };
+    stage.append("a.log", "one\n");
+    // Nothing has happened for long: no look would be needed.
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    for path in [stage.path("a.log"), dir.path().to_owned()] {
+        File::open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    stage.start();
+    assert!(stage.drain());
+    assert_eq!(stage.texts(), ["one\n"]);
+}
+
+#[test]
 fn copies_are_sources_of_their_own() {
     let dir = tempfile::tempdir().unwrap();
     let mut stage = Stage::new(&dir, &["a.log", "b.log"]);

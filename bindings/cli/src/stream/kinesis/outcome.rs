@@ -9,6 +9,8 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput}
 use nasalogs::delivery::{Outcome, RecordOutcome};
 use nasalogs::{Error, ErrorKind};
 
+use crate::stream::refused;
+
 /// What became of a request, and what was wrong, if anything.
 pub(super) fn of(
     answer: Result<PutRecordsOutput, SdkError<PutRecordsError, HttpResponse>>,
@@ -55,59 +57,18 @@ where
             refused(status, code, message.unwrap_or_default())
         }
         SdkError::ConstructionFailure(_) => (Outcome::NotSent, said("a request could not be made", error)),
-        SdkError::TimeoutError(_) => (Outcome::Unknown, said("no answer in time", error)),
-        SdkError::DispatchFailure(_) if never_left(error) => (
-            Outcome::NotSent,
-            said("no connection", error).with_hint("is the address right, and the network up?"),
+        SdkError::TimeoutError(_) => (
+            Outcome::Unknown,
+            said("no answer in time", error).with_hint("is the address right, and the service well?"),
         ),
-        SdkError::DispatchFailure(_) => (Outcome::Unknown, said("the connection was lost", error)),
-        _ => (Outcome::Unknown, said("the answer could not be read", error)),
-    }
-}
-
-/// An answer that is an error.
-fn refused(status: u16, code: &str, message: &str) -> (Outcome, Error) {
-    let text = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
-    let trouble = |what: &str| Error::new(ErrorKind::Delivery, format!("{what} ({text})"));
-    match code {
-        "ProvisionedThroughputExceededException"
-        | "LimitExceededException"
-        | "KMSThrottlingException"
-        | "ThrottlingException"
-        | "RequestLimitExceeded" => (Outcome::Throttled, trouble("the stream is busy")),
-        "ResourceNotFoundException" => (
-            Outcome::Fatal,
-            trouble("there is no such stream")
-                .with_hint("check the name and --region; 'aws kinesis list-streams' lists what there is"),
+        SdkError::DispatchFailure(_) => match never_left(error) {
+            Some(reason) => (Outcome::NotSent, said(reason.text, error).with_hint(reason.hint)),
+            None => (Outcome::Unknown, said("the connection was lost", error)),
+        },
+        _ => (
+            Outcome::Unknown,
+            said("the answer could not be read", error).with_hint("is there a Kinesis at this address?"),
         ),
-        "AccessDeniedException" | "KMSAccessDeniedException" => (
-            Outcome::Fatal,
-            trouble("access denied")
-                .with_hint("allow kinesis:PutRecords and kinesis:ListShards on the stream"),
-        ),
-        "ExpiredTokenException" | "ExpiredToken" => (
-            Outcome::Fatal,
-            trouble("the AWS credentials have expired")
-                .with_hint("renew them and start again: it goes on where it stopped"),
-        ),
-        "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "SignatureDoesNotMatch"
-        | "IncompleteSignatureException"
-        | "IncompleteSignature"
-        | "InvalidClientTokenId"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "NotAuthorizedException" => (
-            Outcome::Fatal,
-            trouble("the AWS credentials are not accepted")
-                .with_hint("check the key, the --region they are for, and this machine's clock"),
-        ),
-        _ if status >= 500 => {
-            (Outcome::Unknown, trouble(&format!("the service failed with status {status}")))
-        }
-        _ if status == 429 => (Outcome::Throttled, trouble("too many requests")),
-        _ => (Outcome::Fatal, trouble("the request was refused")),
     }
 }
 
@@ -115,13 +76,14 @@ fn said(what: &str, error: &(dyn StdError + 'static)) -> Error {
     Error::new(ErrorKind::Delivery, format!("{what}: {}", chain(error)))
 }
 
-/// What an error says, and those below it: the uppermost say little.
+/// What an error says, and those below it: the uppermost say little, some nothing.
 pub(super) fn chain(error: &dyn StdError) -> String {
+    const SAY_NOTHING: [&str; 4] = ["dispatch failure", "io error", "other", "client error (Connect)"];
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(current) = next {
         let text = current.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
+        if !SAY_NOTHING.contains(&text.as_str()) && !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
         next = current.source();
@@ -129,30 +91,57 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     parts.join(": ")
 }
 
-/// Whether no connection came about: in doubt it did.
-fn never_left(error: &(dyn StdError + 'static)) -> bool {
+/// Why nothing was sent, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reason {
+    text: &'static str,
+    hint: &'static str,
+}
+
+const NO_CONNECTION: Reason =
+    Reason { text: "no connection", hint: "is the address right, and the network up?" };
+const NOT_SECURE: Reason = Reason {
+    text: "no secure connection",
+    hint: "is the address right, and does it speak TLS? a certificate of your own is trusted where \
+           SSL_CERT_FILE names its authority, or the system knows it",
+};
+const NO_CREDENTIALS: Reason = Reason {
+    text: "no AWS credentials",
+    hint: "renew them where they come from; it goes on where it stopped",
+};
+
+/// Whether no request left, and why: in doubt it did.
+fn never_left(error: &(dyn StdError + 'static)) -> Option<Reason> {
     let mut next = Some(error);
+    let mut reason = None;
     while let Some(current) = next {
-        if let Some(io) = current.downcast_ref::<io::Error>() {
-            return matches!(
+        if let Some(io) = current.downcast_ref::<io::Error>()
+            && matches!(
                 io.kind(),
                 io::ErrorKind::ConnectionRefused
                     | io::ErrorKind::HostUnreachable
                     | io::ErrorKind::NetworkUnreachable
                     | io::ErrorKind::NetworkDown
                     | io::ErrorKind::AddrNotAvailable
-            );
+            )
+        {
+            return Some(NO_CONNECTION);
         }
         let text = current.to_string();
-        if text.contains("dns error")
-            || text.contains("failed to lookup address")
-            || text.contains("connect timeout")
-        {
-            return true;
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["TLS handshake", "peer certificate"]) {
+            return Some(NOT_SECURE);
+        }
+        if says(&["loading credentials", "credential provider"]) {
+            return Some(NO_CREDENTIALS);
+        }
+        // The client's own word for all that happens before a connection stands.
+        if says(&["client error (Connect)", "dns error", "failed to lookup address", "connect timeout"]) {
+            reason = Some(NO_CONNECTION);
         }
         next = current.source();
     }
-    false
+    reason
 }
 
 #[cfg(test)]
@@ -160,32 +149,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_have_meanings() {
-        for (status, code, outcome) in [
-            (400, "ProvisionedThroughputExceededException", Outcome::Throttled),
-            (400, "LimitExceededException", Outcome::Throttled),
-            (400, "ResourceNotFoundException", Outcome::Fatal),
-            (400, "ExpiredTokenException", Outcome::Fatal),
-            (400, "UnrecognizedClientException", Outcome::Fatal),
-            (400, "ValidationException", Outcome::Fatal),
-            (500, "InternalFailure", Outcome::Unknown),
-            (503, "ServiceUnavailable", Outcome::Unknown),
-            (429, "TooManyRequests", Outcome::Throttled),
-        ] {
-            assert_eq!(refused(status, code, "why").0, outcome, "{code}");
-        }
-        let (_, error) = refused(400, "ResourceNotFoundException", "Stream web not found");
-        assert_eq!(
-            error.message(),
-            "there is no such stream (ResourceNotFoundException: Stream web not found)"
-        );
-        assert!(error.hint().unwrap().contains("--region"));
-    }
-
-    #[test]
     fn in_doubt_a_request_may_have_left() {
-        assert!(never_left(&io::Error::from(io::ErrorKind::ConnectionRefused)));
-        assert!(!never_left(&io::Error::from(io::ErrorKind::ConnectionReset)));
-        assert!(!never_left(&io::Error::from(io::ErrorKind::UnexpectedEof)));
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::ConnectionRefused)), Some(NO_CONNECTION));
+        assert_eq!(never_left(&io::Error::other("TLS handshake failed: bad")), Some(NOT_SECURE));
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
     }
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from nasalogs._core import KinesisBatch, parse_kinesis_event
 from nasalogs.aws._commit import Commits
@@ -16,7 +17,7 @@ _Record: TypeAlias = Mapping[str, Any]
 
 
 class KinesisHandler:
-    """A Lambda function that writes the records of a stream into a table: `handler = KinesisHandler("s3://lake/access/")`.
+    """A Lambda function that writes the records of a stream into a table.
 
     Rows go to `dt=YYYY-MM-DD/SHARD-FIRST-LAST.parquet` under `dest`, what is no row to `rejects`. A bad line fails
     nothing. When the store does, Lambda is told from which record on to deliver again. However Lambda cuts what it
@@ -38,9 +39,10 @@ class KinesisHandler:
         ValueError: An address is none.
 
     Example:
-        >>> handler = KinesisHandler("s3://lake/access/", client=object())
+        >>> handler = nasalogs.aws.KinesisHandler("s3://lake/access/", client=object())
         >>> handler({"Records": []})
         {'batchItemFailures': []}
+
     """
 
     def __init__(
@@ -50,23 +52,21 @@ class KinesisHandler:
         rejects: str | None = None,
         client: Any = None,
         format: str = "auto",
-        encoding: str = "escape",
-        partition_tz: str = "utc",
+        encoding: Literal["escape", "latin1"] = "escape",
+        partition_tz: Literal["utc", "log"] = "utc",
         compression: str = "zstd",
         commits: bool = True,
     ) -> None:
         if client is None:
-            import boto3
-
-            client = boto3.client("s3")
+            client = import_module("boto3").client("s3")
         bucket, self._prefix = split(dest)
         self._store = Store(client, bucket)
         rejects_bucket, self._rejects_prefix = split(rejects) if rejects else (bucket, f"{self._prefix}_rejects/")
         self._rejects = Store(client, rejects_bucket)
         self._commits = commits
         self._format = format
-        self._encoding = encoding
-        self._partition_tz = partition_tz
+        self._encoding: Literal["escape", "latin1"] = encoding
+        self._partition_tz: Literal["utc", "log"] = partition_tz
         self._compression = compression
         # Wrong choices are said when the function starts, not when records come.
         self._parse([], "shard")
@@ -99,7 +99,7 @@ class KinesisHandler:
                 while end < len(records) and _sequence(records[end]) not in done:
                     end += 1
                 at += self._write(shard, records[at:end], commits)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever it is that the store has, the records come again. Lines never get here.
             sequence = _sequence(records[at])
             _log("delivery failed", shard=shard, sequence=sequence, error=f"{type(error).__name__}: {error}")
@@ -122,9 +122,16 @@ class KinesisHandler:
             # Somebody was quicker with records that begin with the same one.
             other = commits.read(commits.key(sequences[0]))
             for key in set(keys) - set(other.keys):
-                self._store.delete(key)
+                self._drop(key)
             return sum(sequence in other.sequences for sequence in sequences)
         return batch.records
+
+    def _drop(self, key: str) -> None:
+        """Remove what was written in vain; where that is not allowed, its rows are there twice, under the same ids."""
+        try:
+            self._store.delete(key)
+        except Exception as error:  # noqa: BLE001
+            _log("left behind", key=key, error=f"{type(error).__name__}: {error}")
 
     def _parse(self, records: Sequence[_Record], shard: str) -> KinesisBatch:
         return parse_kinesis_event(

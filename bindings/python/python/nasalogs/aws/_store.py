@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def split(url: str) -> tuple[str, str]:
     """Bucket and prefix of an s3:// address; the prefix ends in a slash, or is empty."""
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
-        raise ValueError(f"expected an address such as s3://bucket/prefix/, not {url!r}")
+        message = f"expected an address such as s3://bucket/prefix/, not {url!r}"
+        raise ValueError(message)
     prefix = parts.path.lstrip("/")
     return parts.netloc, f"{prefix.rstrip('/')}/" if prefix else ""
 
@@ -29,11 +33,11 @@ class Store:
 
     def put_new(self, key: str, body: bytes) -> bool:
         """Put an object unless there is one of that name; says whether it was put."""
-        from botocore.exceptions import ClientError
-
+        # Whoever has a client has it. Neither library ships types.
+        errors = import_module("botocore.exceptions")
         try:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
-        except ClientError as error:
+        except errors.ClientError as error:
             # Two that put at the same moment: the store asks one of them to look again.
             if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
                 return False
