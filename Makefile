@@ -1,7 +1,7 @@
 # Each target is a line or two; what takes more is a script beside what it works on.
 CARGO ?= cargo
 
-.PHONY: demo test wheel bench fuzz lint docs
+.PHONY: demo test wheel lambda bench fuzz lint docs
 
 demo: ## A million NASA-like lines to partitioned Parquet; needs cargo alone
 	@CARGO="$(CARGO)" tests/demo.sh
@@ -12,7 +12,11 @@ test: ## All tests; what this machine cannot run is listed as SKIPPED (NASALOGS_
 wheel: ## The Python package for this platform, and its source distribution, in target/wheels
 	@bindings/python/wheel.sh
 
-bench: ## Criterion, then the same file read by other tools, then in Python, then delivery to a Kinesis on this machine
+lambda: wheel ## The same as a layer of Lambda, in target/lambda
+	@.venv/bin/python bindings/python/layer.py "$${CARGO_TARGET_DIR:-target}"/wheels/*.whl \
+		"$${CARGO_TARGET_DIR:-target}/lambda/nasalogs-layer.zip"
+
+bench: ## Criterion, then the same file read by other tools, then in Python and in a function, then delivery to a Kinesis on this machine
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
 	@CARGO="$(CARGO)" benches/python.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every test there is: Rust with doctests, the kernels under valgrind, the Python package, the files read back in Python,
-# and the wheel as users get it.
+# Every test there is: Rust with doctests, the kernels under valgrind, the wheel as users get it, the layer as Lambda gets
+# it, the Python package, and the files read back in Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/skip.sh
@@ -15,8 +15,11 @@ trap 'rm -rf "$log"' EXIT
 "$cargo" test --workspace 2>&1 | tee "$log/rust"
 
 tests/valgrind.sh 2>&1 | tee "$log/valgrind"
-NASALOGS="$(cd "$target" && pwd)/debug/nasalogs" tests/python.sh test 2>&1 | tee "$log/python"
 tests/wheel.sh 2>&1 | tee "$log/wheel"
+tests/layer.sh 2>&1 | tee "$log/layer"
+# After the layer, for the function is tested in it.
+target=$(cd "$target" && pwd)
+NASALOGS=$target/debug/nasalogs NASALOGS_LAYER=$target/lambda/nasalogs-layer.zip tests/python.sh test 2>&1 | tee "$log/python"
 
 # One line for all, in the words of test runners.
 mkdir -p "$target"

@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nasalogs as nasalogs_package
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +65,21 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return path
 
     return generate
+
+
+@pytest.fixture(scope="session")
+def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer of Lambda: what `NASALOGS_LAYER` names, or one of the package that is under test."""
+    if named := os.environ.get("NASALOGS_LAYER"):
+        assert Path(named).exists(), f"NASALOGS_LAYER is {named}, which is not there: run `make lambda`"
+        return Path(named)
+    made = tmp_path_factory.mktemp("layer") / "layer.zip"
+    package = Path(nasalogs_package.__file__).parent
+    with zipfile.ZipFile(made, "w") as target:
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and file.parent.name != "__pycache__":
+                target.write(file, f"python/nasalogs/{file.relative_to(package)}")
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -2,27 +2,28 @@
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
+
+Records = list[dict[str, Any]]
 
 SHARD = "shardId-000000000003"
 # As long as those of Kinesis, so that no number of usual width holds one.
 BASE = 49590338271490256608559692538361571095921575989136588898
 
 
-def record(data: bytes, at: int, *, key: str = "key", shard: str = SHARD) -> dict[str, Any]:
+def as_event(sequence: str, data: bytes, key: str, arrived: float, shard: str) -> dict[str, Any]:
     """Make a record of an event."""
-    sequence = str(BASE + at)
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
             "partitionKey": key,
             "sequenceNumber": sequence,
             "data": base64.b64encode(data).decode(),
-            "approximateArrivalTimestamp": 804_571_201.25 + at,
+            "approximateArrivalTimestamp": arrived,
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
@@ -32,9 +33,32 @@ def record(data: bytes, at: int, *, key: str = "key", shard: str = SHARD) -> dic
     }
 
 
+def record(data: bytes, at: int, *, key: str = "key", shard: str = SHARD) -> dict[str, Any]:
+    """Make a record of an event, the so-many-eth of a shard."""
+    return as_event(str(BASE + at), data, key, 804_571_201.25 + at, shard)
+
+
 def event(*data: bytes) -> dict[str, Any]:
     """Make an event of records."""
     return {"Records": [record(each, at) for at, each in enumerate(data)]}
+
+
+def shards(kinesis: Any, stream: str) -> Iterator[Records]:
+    """What each shard of a stream holds, as records of events; also shards that were split or merged since."""
+    listed = kinesis.list_shards(StreamName=stream)["Shards"]
+    for shard in (each["ShardId"] for each in listed):
+        found: Records = []
+        iterator = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        at: str | None = iterator["ShardIterator"]
+        while at:
+            answer = kinesis.get_records(ShardIterator=at)
+            for each in answer["Records"]:
+                arrived = each["ApproximateArrivalTimestamp"].timestamp()
+                found.append(as_event(each["SequenceNumber"], each["Data"], each["PartitionKey"], arrived, shard))
+            if not answer["Records"] and answer["MillisBehindLatest"] == 0:
+                break
+            at = answer.get("NextShardIterator")
+        yield found
 
 
 class KilledError(Exception):
@@ -92,13 +116,13 @@ class EventSource:
     handler: Callable[[Any, object], dict[str, Any]]
     deliveries: int = 0
 
-    def deliver(self, records: Sequence[dict[str, Any]], *, patience: int = 200) -> None:
+    def deliver(self, records: Records, *, patience: int = 200) -> None:
         """Deliver records, each until it was taken."""
         while records:
             self.deliveries += 1
             assert self.deliveries < patience, "the function takes nothing"
             try:
-                failures = self.handler({"Records": list(records)}, None)["batchItemFailures"]
+                failures = self.handler({"Records": records}, None)["batchItemFailures"]
             except KilledError:
                 half = (len(records) + 1) // 2
                 if len(records) > 1:

@@ -1,7 +1,9 @@
 """CloudFormation's templates, read, and brought to where no service of CloudFormation's is."""
 
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,8 +36,10 @@ def package(template: Template, client: Any, bucket: str, layer: bytes) -> Templ
             assert properties["Content"].endswith(".zip")
             properties["Content"] = put("layer.zip", layer)
         elif resource["Type"] == "AWS::Lambda::Function":
-            assert (DEPLOY / properties["Code"] / "app.py").exists()
-            properties["Code"] = put("function.zip", layer)
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as code:
+                code.write(DEPLOY / properties["Code"] / "app.py", "app.py")
+            properties["Code"] = put("function.zip", packed.getvalue())
         elif resource["Type"] == "AWS::CloudFormation::Stack":
             inner = load(DEPLOY / properties["TemplateURL"])
             put("inner.json", json.dumps(inner).encode())

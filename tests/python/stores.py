@@ -30,6 +30,17 @@ def free_port() -> int:
         return port
 
 
+class Listener(ThreadingHTTPServer):
+    """A server of this process, to whom it is no news that the other side was killed."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, unless somebody is gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Store:
     """A server of its own process, with a client of it and a bucket."""
 
@@ -189,8 +200,7 @@ class Proxy:
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815 -- the library's names
 
-        self.server = ThreadingHTTPServer((HOST, 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Listener((HOST, 0), Handler)
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
         self.url = f"http://{HOST}:{self.server.server_port}"

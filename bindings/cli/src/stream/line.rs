@@ -91,6 +91,11 @@ pub(super) trait LineDestination {
         Ok(())
     }
 
+    /// What people should know while it goes on.
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What was done so far.
     fn delivered(&self) -> Delivered;
 }
@@ -255,6 +260,10 @@ impl Destination for LineByLine {
         self.to.give_up(longest)
     }
 
+    fn notice(&mut self) -> Option<String> {
+        self.to.notice()
+    }
+
     fn delivered(&self) -> Delivered {
         Delivered { rows: self.rows, blank: self.blank, ..self.to.delivered() }
     }
@@ -366,10 +375,7 @@ mod tests {
         to.take(&lines(0, b"a\n\nbad\n", Part::Lines)).unwrap();
         assert_eq!(drained(&taken).last(), Some(&("skip".to_owned(), 3, 7)));
         let first = rejects.first();
-        assert_eq!(
-            first.iter().map(|(_, reject)| (reject.line, reject.offset)).collect::<Vec<_>>(),
-            [(3, 3)]
-        );
+        assert_eq!(first.values().map(|reject| (reject.line, reject.offset)).collect::<Vec<_>>(), [(3, 3)]);
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! Where a table lies: a directory or a bucket. What is put there is visible as a whole, replaces nothing, and stays.
 
+mod lake;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nasalogs::envelope::SourceId;
 use nasalogs::{Error, ErrorKind, Result};
-use tempfile::{NamedTempFile, TempDir, TempPath};
+use tempfile::{TempDir, TempPath};
+
+pub use lake::{Entry, Fetched};
 
 #[cfg(feature = "aws")]
 use crate::object::store::Store;
@@ -26,12 +30,10 @@ pub struct Depot(Place);
 
 #[derive(Debug)]
 enum Place {
-    Directory(PathBuf, Staging),
+    /// A directory; what is not complete lies in one of its own, where somebody writes.
+    Directory(PathBuf, Option<Staging>),
     #[cfg(feature = "aws")]
-    Bucket {
-        store: Store,
-        prefix: String,
-    },
+    Bucket { store: Store, prefix: String },
 }
 
 impl Depot {
@@ -44,7 +46,7 @@ impl Depot {
             Location::Directory(path) => {
                 fs::create_dir_all(path).map_err(|error| failure(path, error))?;
                 let staging = Staging::create(path).map_err(|error| failure(path, error))?;
-                Ok(Self(Place::Directory(path.clone(), staging)))
+                Ok(Self(Place::Directory(path.clone(), Some(staging))))
             }
             #[cfg(feature = "aws")]
             Location::Bucket { bucket, key } => {
@@ -60,10 +62,11 @@ impl Depot {
     }
 
     /// An empty directory for files that are to be put: for a directory on the same disk, so that they can be renamed.
-    pub(super) fn staging(&self) -> Result<TempDir> {
+    pub(crate) fn staging(&self) -> Result<TempDir> {
         match &self.0 {
             Place::Directory(path, staging) => {
-                tempfile::tempdir_in(staging.root.path()).map_err(|error| failure(path, error))
+                let staging = staging.as_ref().map_or(path.as_path(), |staging| staging.root.path());
+                tempfile::tempdir_in(staging).map_err(|error| failure(path, error))
             }
             #[cfg(feature = "aws")]
             Place::Bucket { .. } => {
@@ -73,19 +76,11 @@ impl Depot {
     }
 
     /// Puts a file of [`Depot::staging`] under a name, and says whether it is new.
-    pub(super) fn put(&self, name: &str, file: &Path, stop: &Arc<AtomicBool>) -> Result<bool> {
+    pub(crate) fn put(&self, name: &str, file: &Path, stop: &Arc<AtomicBool>) -> Result<bool> {
         match &self.0 {
             Place::Directory(path, _) => {
                 let _ = stop;
-                let target = path.join(name);
-                if let Some(parent) = target.parent()
-                    && !parent.is_dir()
-                {
-                    fs::create_dir_all(parent).map_err(|error| failure(parent, error))?;
-                    sync(path)?;
-                }
-                let file = TempPath::try_from_path(file).map_err(|error| failure(file, error))?;
-                place(&target, file.persist_noclobber(&target).map_err(|error| error.error))
+                place(path, name, file)
             }
             #[cfg(feature = "aws")]
             Place::Bucket { store, prefix } => {
@@ -115,7 +110,7 @@ impl Depot {
     }
 
     /// The notes that are there: source, beginning and name of each.
-    pub(super) fn notes(&self) -> Result<BTreeMap<(SourceId, u64), String>> {
+    pub(crate) fn notes(&self) -> Result<BTreeMap<(SourceId, u64), String>> {
         let mut found = BTreeMap::new();
         let mut add = |name: &str| {
             if let Some(key) = read_name(name) {
@@ -171,7 +166,7 @@ impl Depot {
     }
 
     /// Removes a note.
-    pub(super) fn remove(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
         match &self.0 {
             Place::Directory(path, _) => match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -184,19 +179,17 @@ impl Depot {
         }
     }
 
-    fn put_text(&self, name: &str, text: &str) -> Result<bool> {
+    /// Puts a short text under a name, and says whether it is new.
+    pub(crate) fn put_text(&self, name: &str, text: &str) -> Result<bool> {
         match &self.0 {
             Place::Directory(path, _) => {
-                let target = path.join(name);
-                let parent = target.parent().unwrap_or(path);
-                let fail = |error| failure(&target, error);
-                if !parent.is_dir() {
-                    fs::create_dir_all(parent).map_err(fail)?;
-                    sync(path)?;
-                }
-                let mut file = NamedTempFile::new_in(parent).map_err(fail)?;
-                file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
-                place(&target, file.persist_noclobber(&target).map(drop).map_err(|error| error.error))
+                // What is not complete is where it is removed after a crash.
+                let staging = self.staging()?;
+                let file = staging.path().join("text");
+                fs::write(&file, text)
+                    .and_then(|()| File::open(&file)?.sync_all())
+                    .map_err(|error| failure(&file, error))?;
+                place(path, name, &file)
             }
             #[cfg(feature = "aws")]
             Place::Bucket { store, prefix } => {
@@ -206,7 +199,8 @@ impl Depot {
         }
     }
 
-    fn name(&self, name: &str) -> String {
+    /// What a name stands for, for people.
+    pub(crate) fn name(&self, name: &str) -> String {
         match &self.0 {
             Place::Directory(path, _) => path.join(name).to_string_lossy().into_owned(),
             #[cfg(feature = "aws")]
@@ -253,15 +247,22 @@ fn read_name(name: &str) -> Option<(SourceId, u64)> {
     Some((SourceId(u64::from_str_radix(source, 16).ok()?), begin.parse().ok()?))
 }
 
-/// The outcome of a rename that replaces nothing.
-fn place(target: &Path, outcome: io::Result<()>) -> Result<bool> {
-    match outcome {
+/// Moves a file of the same disk to its name in a table, where it replaces nothing, and says whether it is new.
+fn place(table: &Path, name: &str, file: &Path) -> Result<bool> {
+    let target = table.join(name);
+    let parent = target.parent().unwrap_or(table);
+    if !parent.is_dir() {
+        fs::create_dir_all(parent).map_err(|error| failure(parent, error))?;
+        sync(table)?;
+    }
+    let file = TempPath::try_from_path(file).map_err(|error| failure(file, error))?;
+    match file.persist_noclobber(&target).map_err(|error| error.error) {
         Ok(()) => {
-            sync(target.parent().unwrap_or(Path::new(".")))?;
+            sync(parent)?;
             Ok(true)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(failure(target, error)),
+        Err(error) => Err(failure(&target, error)),
     }
 }
 
@@ -281,6 +282,6 @@ fn sync(directory: &Path) -> Result<()> {
 fn failure(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot be written: {error}"))
         .with_file(path.to_string_lossy())
-        .with_hint("check the disk and the mode of the directory; nothing is lost: run the same again then")
+        .with_hint("make room, or see who may write there; then run the same again: it goes on where it was")
         .with_source(error)
 }

@@ -114,7 +114,7 @@ fn records(event: &Bound<'_, PyAny>) -> PyResult<Vec<Record>> {
         .map(|(at, record)| {
             let record = super::raw(&record?)?;
             let text = |key: &str| {
-                let value = record.get_item(key).and_then(|value| Ok(value.extract::<PyBackedStr>()?));
+                let value = record.get_item(key).and_then(|value| value.extract::<PyBackedStr>());
                 value.map_err(|_| {
                     PyValueError::new_err(format!(
                         "record {at} of the event has no text under {key:?}: is it one of Firehose?"
