@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import BINARY, ROOT
-from nasalogs.aws import transform_firehose_event
+from events import Bucket, event
+from nasalogs.aws import KinesisHandler, transform_firehose_event
 from pages import aws, blocks, console, messages, program, sections, table
 from stacks import DEPLOY, load
 
@@ -42,7 +44,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
                         names["kinesis"].create_stream(StreamName=stream, ShardCount=1)
                 elif "put_record(" in text:
                     # The old one sends a call for each line.
-                    names["sent"] = sum(len(event["Records"]) for event in names["events"]("classic"))
+                    names["sent"] = sum(len(each["Records"]) for each in names["events"]("classic"))
             elif kind == "sql":
                 answer = duckdb.sql(text)
                 assert answer
@@ -62,7 +64,8 @@ def rows(page: dict[str, Any], prefix: str) -> list[dict[str, Any]]:
     pages = page["s3"].get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=f"{prefix}/dt=")
     keys = [found["Key"] for each in pages for found in each["Contents"]]
     bodies = [page["s3"].get_object(Bucket="lake", Key=key)["Body"].read() for key in keys]
-    return pa.concat_tables([pq.read_table(io.BytesIO(body)) for body in bodies]).to_pylist()
+    found: list[dict[str, Any]] = pa.concat_tables([pq.read_table(io.BytesIO(body)) for body in bodies]).to_pylist()
+    return found
 
 
 def without_id(found: list[dict[str, Any]]) -> list[str]:
@@ -103,8 +106,8 @@ def test_both_functions_and_both_producers_give_the_same(page: dict[str, Any]) -
     assert len({row["line_id"] for row in found}) == len(found)
     after = [
         json.loads(line)
-        for event in page["events"]("classic-now")
-        for record in event["Records"]
+        for delivery in page["events"]("classic-now")
+        for record in delivery["Records"]
         for line in base64.b64decode(record["kinesis"]["data"]).splitlines()
     ]
     assert len(after) > len(before)
@@ -133,8 +136,8 @@ def test_the_producers_deliver_every_line(page: dict[str, Any]) -> None:
     assert page["report"]["possibly_duplicated"] == 0
     ids = [
         each
-        for event in page["events"]("access-log")
-        for each in page["parse_kinesis_event"](event, format="common").to_batch().column("line_id")
+        for delivery in page["events"]("access-log")
+        for each in page["parse_kinesis_event"](delivery, format="common").to_batch().column("line_id")
     ]
     # The command, the producer, and the packer have drawn sources of their own.
     assert len(ids) == 3 * len(rows(page, "access"))
@@ -158,6 +161,39 @@ def test_a_megabyte_of_lines_fits_into_an_answer_of_firehose_and_three_do_not() 
 
     assert results(10_000) == {"Ok"}
     assert results(30_000) == {"Ok", "ProcessingFailed"}
+
+
+def test_what_a_reader_sees_of_a_delivery_that_was_cut_off() -> None:
+    bucket = Bucket()
+
+    def cut(operation: str, key: str) -> None:
+        if "_commits/" in key and operation == "put":
+            raise ConnectionError(key)
+
+    def ids() -> Counter[str]:
+        files = [pq.read_table(io.BytesIO(body)) for key, body in bucket.objects.items() if "/dt=" in key]
+        return Counter(each for file in files for each in file["line_id"].to_pylist())
+
+    handler = KinesisHandler("s3://lake/access/", client=bucket)
+    whole = event(*nasalogs.generate(100).read().splitlines())
+    records = whole["Records"]
+    assert not bucket.objects
+    bucket.before = cut
+    first = {"batchItemFailures": [{"itemIdentifier": records[0]["kinesis"]["sequenceNumber"]}]}
+    # Its files are there, and it is to come again: as it was, which changes nothing; then in halves.
+    for _ in range(2):
+        assert handler(whole) == first
+        assert set(ids().values()) == {1}
+    bucket.before = Bucket.before
+    for half in (records[:50], records[50:]):
+        assert handler({"Records": half}) == {"batchItemFailures": []}
+    assert set(ids().values()) == {2}
+    assert len(ids()) == 100
+    # What has a commit is not written again, however it comes.
+    puts = bucket.puts
+    for part in (records, records[20:70], records[90:]):
+        assert handler({"Records": part}) == {"batchItemFailures": []}
+    assert bucket.puts == puts
 
 
 def test_messages_are_those_of_the_program() -> None:
