@@ -79,6 +79,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A record that was stored.
 pub struct Stored {
     pub shard: String,
+    pub sequence: String,
     pub key: String,
     pub data: Vec<u8>,
 }
@@ -89,7 +90,7 @@ pub fn stored(simulator: &Simulator) -> Vec<Stored> {
         let row: Value = serde_json::from_str(line).unwrap();
         let text = |name: &str| row[name].as_str().unwrap().to_owned();
         let data = base64_simd::STANDARD.decode_to_vec(text("data")).unwrap();
-        Stored { shard: text("shard"), key: text("partition_key"), data }
+        Stored { shard: text("shard"), sequence: text("sequence"), key: text("partition_key"), data }
     };
     records.lines().map(row).collect()
 }

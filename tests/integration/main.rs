@@ -9,4 +9,8 @@ mod cli_info;
 mod cli_signal;
 mod cli_stream;
 mod cli_stream_fault;
+mod cli_stream_table;
+mod cli_stream_table_fault;
+mod cli_stream_outage;
+mod cli_stream_seed;
 mod golden;

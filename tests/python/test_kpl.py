@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,7 @@ from typing import Any
 import pytest
 from aws_kinesis_agg.aggregator import RecordAggregator
 from aws_kinesis_agg.deaggregator import deaggregate_records
-from conftest import BINARY
-
-TOOL = BINARY.parent / "examples" / "envelope"
+from kinesis import tool, unpack
 
 
 @pytest.fixture(scope="module")
@@ -25,25 +22,9 @@ def log(generated: Callable[..., Path]) -> bytes:
     return b"\n".join(lines[:-1])
 
 
-def tool(*arguments: str, stdin: bytes) -> bytes:
-    """Run the tool that packs and unpacks."""
-    assert TOOL.exists(), f"{TOOL} is not built: run `cargo build -p nasalogs --example envelope`"
-    return subprocess.run([TOOL, *arguments], input=stdin, capture_output=True, check=True).stdout
-
-
 def pack(form: str, log: bytes) -> list[dict[str, Any]]:
     """The records of a log."""
     return [json.loads(line) for line in tool("pack", form, stdin=log).splitlines()]
-
-
-def unpack(records: list[dict[str, Any]]) -> list[tuple[str, bytes]]:
-    """Identities and lines."""
-    stdin = "".join(json.dumps(record) + "\n" for record in records).encode()
-    found = []
-    for line in tool("unpack", stdin=stdin).split(b"\n")[:-1]:
-        identity, _, text = line.partition(b" ")
-        found.append((identity.decode(), text))
-    return found
 
 
 def event(record: dict[str, Any]) -> dict[str, Any]:

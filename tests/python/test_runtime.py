@@ -14,9 +14,9 @@ import lakes
 import pytest
 from conftest import BINARY
 from events import EventSource, Records, shards
+from kinesis import Simulator
 from nasalogs.aws import parse_kinesis_event
 from runtime import FailedError, Function
-from simulator import STREAM, Simulator
 from stacks import REGION
 from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
 
@@ -68,7 +68,7 @@ class Trouble:
 def send(log: Path, form: str, simulator: Simulator, refused: Path) -> None:
     """Send a log to the stream by the command itself."""
     done = subprocess.run(
-        [BINARY, "stream", log, "--to", f"kinesis://{STREAM}", "--replay", "max", "--format", "common", "--quiet",
+        [BINARY, "stream", log, "--to", "kinesis://s", "--replay", "max", "--format", "common", "--quiet",
          "--records", form, "--max-record-size", "8000", "--no-checkpoint", "--rejects", refused],
         env=environment(simulator.url, {"AWS_REGION": REGION}), capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -112,7 +112,7 @@ def test_whatever_is_killed_nothing_is_lost(
     simulator = Simulator("--no-limits", "--seed", str(seed), *flags)
     try:
         send(log, form, simulator, refused)
-        arrived = list(shards(simulator.client, STREAM))
+        arrived = list(shards(simulator.client, "s"))
     finally:
         assert simulator.stop() == 0
     trouble, prefix = Trouble(seed), f"{seed}/"

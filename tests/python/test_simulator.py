@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
-from simulator import Simulator
+from kinesis import Simulator
 
 
 @pytest.fixture

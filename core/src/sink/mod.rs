@@ -56,7 +56,7 @@ pub use compression::Compression;
 pub use option::{OutputFormat, SinkOptions};
 #[cfg(feature = "intake")]
 pub(crate) use partition::DaySplitter;
-pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, WriteMode};
+pub use partition::{PartitionOptions, PartitionTz, PartitionedSink, StagedFile, WriteMode};
 
 use crate::error::{Error, ErrorKind, Result};
 use out::Out;

@@ -357,6 +357,11 @@ impl Follower {
         }
     }
 
+    /// Up to where the checkpoint says that each of its sources was delivered.
+    pub fn delivered(&self) -> impl Iterator<Item = (SourceId, u64)> {
+        self.tails.values().filter(|tail| tail.saved).map(|tail| (tail.id, tail.acknowledged()))
+    }
+
     /// How many bytes are known to be there that were not read, as they lie on the disk.
     #[must_use]
     pub fn unread_bytes(&self) -> u64 {

@@ -17,6 +17,9 @@ use super::transport::{Event, Transport};
 /// How often shards are asked for, at most.
 const LIST_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is said that nothing gets through, at most.
+const SAY_EVERY: Duration = Duration::from_secs(60);
+
 /// A stream of Kinesis.
 pub(super) struct Delivery {
     engine: Engine,
@@ -43,6 +46,9 @@ pub(super) struct Delivery {
     wake: Duration,
     /// The latest that went wrong with a request.
     trouble: Option<Error>,
+    /// What is to be said about it, and when something was last said.
+    notice: Option<String>,
+    noticed: Option<Duration>,
     draining: bool,
 }
 
@@ -77,6 +83,8 @@ impl Delivery {
             list_failures: 0,
             wake: Duration::ZERO,
             trouble: None,
+            notice: None,
+            noticed: None,
             draining: false,
         })
     }
@@ -182,10 +190,22 @@ impl Delivery {
         self.trouble.take().unwrap_or_else(|| Error::new(ErrorKind::Delivery, what))
     }
 
+    /// A request that failed as a whole is tried again, which whoever waits should know.
+    fn notice_failure(&mut self, now: Duration, outcome: &Outcome, trouble: Option<&Error>) {
+        let failed = matches!(outcome, Outcome::NotSent | Outcome::Unknown);
+        if let Some(trouble) = trouble.filter(|_| failed)
+            && self.noticed.is_none_or(|at| now.saturating_sub(at) >= SAY_EVERY)
+        {
+            self.notice = Some(format!("trying again: {trouble}"));
+            self.noticed = Some(now);
+        }
+    }
+
     fn handle(&mut self, event: Event) -> Result<()> {
         let now = self.now();
         match event {
             Event::Put { id, outcome, trouble } => {
+                self.notice_failure(now, &outcome, trouble.as_ref());
                 self.trouble = trouble.or(self.trouble.take());
                 self.forget_originals(id, &outcome);
                 self.engine.complete(id, now, outcome)
@@ -332,6 +352,10 @@ impl LineDestination for Delivery {
             left.push(record);
         }
         self.bring_to_safety(left.into_iter())
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        self.notice.take()
     }
 
     fn delivered(&self) -> Delivered {

@@ -86,6 +86,11 @@ pub(super) trait Destination {
         Ok(())
     }
 
+    /// Something that whoever watches should know now, once: that nothing gets through at present, for instance.
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What was done so far, for the report.
     fn delivered(&self) -> Delivered;
 }

@@ -174,6 +174,10 @@ impl Pipeline {
     }
 
     fn deliver(&mut self) -> Result<Ended> {
+        // An earlier run may have ended before it could say so.
+        for (source, offset) in self.follower.delivered() {
+            self.destination.saved(source, offset);
+        }
         let stopped = loop {
             if self.stop.check().is_err() {
                 break true;
@@ -314,6 +318,9 @@ impl Pipeline {
     }
 
     fn save_if_due(&mut self) -> Result<()> {
+        if let Some(text) = self.destination.notice() {
+            self.say(&text);
+        }
         if self.saved.elapsed() < SAVE_EVERY {
             return Ok(());
         }

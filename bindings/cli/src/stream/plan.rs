@@ -57,6 +57,12 @@ pub(super) fn check(args: &Args) -> Result<()> {
         let hint = format!("leave {option} out, or deliver to kinesis:// or -");
         return wrong(&format!("{option} is for records, and {} gets files: {why}", args.to), &hint);
     }
+    if is_table && args.format != AUTO && !args.format.parse::<LogFormat>()?.has_time() {
+        return wrong(
+            &format!("lines in the format {} have no time to make days from", args.format),
+            "deliver them to kinesis:// or -",
+        );
+    }
     let outputs: Vec<(&str, Option<&Path>)> =
         vec![("--rejects", args.rejects.as_deref()), ("--report", args.report.as_deref())];
     paths::check(&files(&args.inputs), &outputs)?;

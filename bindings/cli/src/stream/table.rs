@@ -45,9 +45,6 @@ impl Destination for ToTable {
         if let Some(identities) = Identities::of_file(file)? {
             self.table.identify(source, identities);
         }
-        if offset > 0 {
-            self.table.saved(source, offset);
-        }
         Ok(())
     }
 

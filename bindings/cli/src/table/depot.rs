@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use nasalogs::envelope::SourceId;
 use nasalogs::{Error, ErrorKind, Result};
-use tempfile::{NamedTempFile, TempDir, TempPath};
+use tempfile::{TempDir, TempPath};
 
 #[cfg(feature = "aws")]
 use crate::object::store::Store;
@@ -77,15 +77,7 @@ impl Depot {
         match &self.0 {
             Place::Directory(path, _) => {
                 let _ = stop;
-                let target = path.join(name);
-                if let Some(parent) = target.parent()
-                    && !parent.is_dir()
-                {
-                    fs::create_dir_all(parent).map_err(|error| failure(parent, error))?;
-                    sync(path)?;
-                }
-                let file = TempPath::try_from_path(file).map_err(|error| failure(file, error))?;
-                place(&target, file.persist_noclobber(&target).map_err(|error| error.error))
+                place(path, name, file)
             }
             #[cfg(feature = "aws")]
             Place::Bucket { store, prefix } => {
@@ -186,17 +178,13 @@ impl Depot {
 
     fn put_text(&self, name: &str, text: &str) -> Result<bool> {
         match &self.0 {
-            Place::Directory(path, _) => {
-                let target = path.join(name);
-                let parent = target.parent().unwrap_or(path);
-                let fail = |error| failure(&target, error);
-                if !parent.is_dir() {
-                    fs::create_dir_all(parent).map_err(fail)?;
-                    sync(path)?;
-                }
-                let mut file = NamedTempFile::new_in(parent).map_err(fail)?;
-                file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(fail)?;
-                place(&target, file.persist_noclobber(&target).map(drop).map_err(|error| error.error))
+            Place::Directory(path, staging) => {
+                // What is not complete is where it is removed after a crash.
+                let file = staging.root.path().join("text");
+                fs::write(&file, text)
+                    .and_then(|()| File::open(&file)?.sync_all())
+                    .map_err(|error| failure(&file, error))?;
+                place(path, name, &file)
             }
             #[cfg(feature = "aws")]
             Place::Bucket { store, prefix } => {
@@ -253,15 +241,22 @@ fn read_name(name: &str) -> Option<(SourceId, u64)> {
     Some((SourceId(u64::from_str_radix(source, 16).ok()?), begin.parse().ok()?))
 }
 
-/// The outcome of a rename that replaces nothing.
-fn place(target: &Path, outcome: io::Result<()>) -> Result<bool> {
-    match outcome {
+/// Moves a file of the same disk to its name in a table, where it replaces nothing, and says whether it is new.
+fn place(table: &Path, name: &str, file: &Path) -> Result<bool> {
+    let target = table.join(name);
+    let parent = target.parent().unwrap_or(table);
+    if !parent.is_dir() {
+        fs::create_dir_all(parent).map_err(|error| failure(parent, error))?;
+        sync(table)?;
+    }
+    let file = TempPath::try_from_path(file).map_err(|error| failure(file, error))?;
+    match file.persist_noclobber(&target).map_err(|error| error.error) {
         Ok(()) => {
-            sync(target.parent().unwrap_or(Path::new(".")))?;
+            sync(parent)?;
             Ok(true)
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(failure(target, error)),
+        Err(error) => Err(failure(&target, error)),
     }
 }
 
@@ -281,6 +276,6 @@ fn sync(directory: &Path) -> Result<()> {
 fn failure(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot be written: {error}"))
         .with_file(path.to_string_lossy())
-        .with_hint("check the disk and the mode of the directory; nothing is lost: run the same again then")
+        .with_hint("make room, or see who may write there; then run the same again: it goes on where it was")
         .with_source(error)
 }

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use nasalogs::arrow::array::{ArrayRef, AsArray, RecordBatch, StringBuilder};
 use nasalogs::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use nasalogs::envelope::{LineId, SourceId};
 use nasalogs::schema::{BYTE_OFFSET, LINE_ID};
-use nasalogs::sink::{BatchSink, OutputFormat, PartitionOptions, PartitionedSink, SinkOptions};
+use nasalogs::sink::{BatchSink, OutputFormat, PartitionOptions, PartitionedSink, SinkOptions, StagedFile};
 use nasalogs::{Decoder, Error, ErrorKind, Extras, LogFormat, ParseOptions, Result};
 
 use super::roll::{Roll, spool_error};
@@ -19,7 +19,7 @@ use crate::stream::spool::Identities;
 /// How much of a roll its format is detected from.
 const SAMPLE: usize = 256 << 10;
 
-/// Writes the files of a roll into an empty directory, in which they lie as in the table. `known` is the format of the
+/// Writes the files of a roll into an empty directory. `known` is the format of the
 /// rolls before, for one that has no line to tell by.
 pub(super) fn encode(
     roll: &mut Roll,
@@ -27,7 +27,7 @@ pub(super) fn encode(
     options: &Options,
     known: &mut Option<LogFormat>,
     rejects: &mut dyn RejectSink,
-) -> Result<(Vec<PathBuf>, Counts)> {
+) -> Result<(Vec<StagedFile>, Counts)> {
     let source = roll.source();
     let places =
         Places { source, segments: roll.segments().to_vec(), identities: roll.identities().cloned() };
@@ -95,7 +95,7 @@ pub(super) fn encode(
     counts.rejected += seen.rejected();
     counts.blanks += seen.blanks - guard;
     let files = match sink {
-        Some(sink) => Box::new(sink).finish()?.files,
+        Some(sink) => sink.stage()?,
         None => Vec::new(),
     };
     Ok((files, counts))

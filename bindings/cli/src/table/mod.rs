@@ -263,7 +263,7 @@ impl Table {
     /// The caller's checkpoint is on the disk, and says that a source was delivered up to an offset: what is noted for a
     /// resumption before it can go.
     pub fn saved(&mut self, source: SourceId, offset: u64) {
-        // A run that was ended between saving and removing left these.
+        // A run that was ended between saving and removing may have left these.
         let passed: Vec<(SourceId, u64)> =
             self.noted.range((source, 0)..(source, offset)).map(|(key, _)| *key).collect();
         let notes = passed.iter().filter_map(|key| self.noted.remove(key));
@@ -341,6 +341,8 @@ impl Table {
             }
         }
         self.stop.store(true, Ordering::Relaxed);
+        // Then it clears away what it has not completed.
+        self.worker.abandon(until);
     }
 
     /// Removes the notes of all that was saved.

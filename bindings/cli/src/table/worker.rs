@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nasalogs::envelope::SourceId;
 use nasalogs::{Error, ErrorKind, LogFormat, Result};
@@ -79,6 +80,19 @@ impl Worker {
         saved.passed.extend(passed);
     }
 
+    /// Lets the thread end, and waits for that no longer than until then.
+    pub(super) fn abandon(&mut self, until: Instant) {
+        self.rolls = None;
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() {
+            // What failed was said.
+            let _ = thread.join();
+        }
+    }
+
     /// Ends the thread, when it has done what it was given and removed the notes of what was saved.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.rolls = None;
@@ -133,15 +147,13 @@ impl Task {
             encode(&mut roll, staging.path(), &self.options, &mut self.format, &mut *self.rejects)?;
         self.rejects.sync()?;
         for file in files {
-            let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-            let name =
-                file.strip_prefix(staging.path()).ok().and_then(|name| name.to_str()).ok_or_else(|| {
-                    Error::new(ErrorKind::Sink, "a file lies where it should not")
-                        .with_file(file.to_string_lossy())
-                })?;
-            if self.depot.put(name, &file, &self.stop)? {
+            let name = file.name.to_str().ok_or_else(|| {
+                Error::new(ErrorKind::Sink, "a file has a name that is no text")
+                    .with_file(file.name.to_string_lossy())
+            })?;
+            if self.depot.put(name, &file.path, &self.stop)? {
                 counts.files += 1;
-                counts.bytes_out += bytes;
+                counts.bytes_out += file.bytes;
             } else {
                 counts.files_there += 1;
             }

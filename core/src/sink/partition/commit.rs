@@ -75,6 +75,23 @@ pub(super) fn success(table: &Table) -> Result<()> {
         })
 }
 
+/// What files are called: how many names of each day were tried.
+#[derive(Debug, Default)]
+pub(super) struct Names(HashMap<Day, u64>);
+
+impl Names {
+    /// The next name for a file of a day.
+    pub(super) fn next(&mut self, day: Day, options: &PartitionOptions, extension: &str) -> String {
+        let next = self.0.entry(day).or_default();
+        let name = match *next {
+            0 => format!("{}.{extension}", options.name),
+            number => format!("{}-{number}.{extension}", options.name),
+        };
+        *next += 1;
+        name
+    }
+}
+
 fn place_all(
     table: &mut Table,
     staged: Vec<Staged>,
@@ -82,21 +99,14 @@ fn place_all(
     extension: &str,
     finished: &mut Finished,
 ) -> Result<()> {
-    // How many names of a day were tried.
-    let mut tried: HashMap<Day, u64> = HashMap::new();
+    let mut names = Names::default();
     for file in staged {
         let directory = table.dir.join(file.day.directory());
         table.create(&directory)?;
-        let next = tried.entry(file.day).or_default();
         let mut temporary =
             TempPath::try_from_path(&file.path).map_err(|error| Label::atomic(&directory).os(error))?;
         loop {
-            let name = match *next {
-                0 => format!("{}.{extension}", options.name),
-                number => format!("{}-{number}.{extension}", options.name),
-            };
-            *next += 1;
-            let target = directory.join(name);
+            let target = directory.join(names.next(file.day, options, extension));
             match temporary.persist_noclobber(&target) {
                 Ok(()) => {
                     finished.bytes += file.bytes;

@@ -274,6 +274,43 @@ impl PartitionedSink {
     }
 }
 
+/// A file of a table that is complete, and not in its place: see [`PartitionedSink::stage`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StagedFile {
+    /// What it is called in the table, `dt=YYYY-MM-DD/NAME.parquet`.
+    pub name: PathBuf,
+    /// Where it is, under a name that no query engine looks for.
+    pub path: PathBuf,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+impl PartitionedSink {
+    /// Completes all files, and leaves it to the caller to bring them to their places: for a table of which the caller
+    /// decides what becomes visible when. The files are on the disk then, in the directory of the sink, which is the
+    /// caller's to remove.
+    ///
+    /// # Errors
+    /// When they cannot be written; none is left then.
+    pub fn stage(mut self) -> Result<Vec<StagedFile>> {
+        for file in std::mem::take(&mut self.open) {
+            self.close(file)?;
+        }
+        let extension = self.sink_options.format.extension();
+        let mut names = commit::Names::default();
+        let staged = self.staged.iter().map(|file| StagedFile {
+            name: Path::new(&file.day.directory()).join(names.next(file.day, &self.options, extension)),
+            path: file.path.clone(),
+            bytes: file.bytes,
+        });
+        let staged = staged.collect();
+        let _ = self.staging.keep();
+        self.table.keep();
+        Ok(staged)
+    }
+}
+
 impl BatchSink for PartitionedSink {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         same_columns(&self.schema, batch)?;

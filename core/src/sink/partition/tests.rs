@@ -287,3 +287,27 @@ fn parquet_files_hold_the_rows_without_the_day() {
         assert!(expected >= 1000);
     }
 }
+
+#[test]
+fn files_that_are_staged_have_the_names_that_they_would_get() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || only_n().with_max_open(1).with_name("x");
+    let [mut placed, mut staged] =
+        ["placed", "staged"].map(|name| sink(&dir.path().join(name), options()).unwrap());
+    for row in [(1, 1), (2, 2), (1, 3)] {
+        placed.write(&batch(&[row])).unwrap();
+        staged.write(&batch(&[row])).unwrap();
+    }
+    placed.finish().unwrap();
+    let mut found = Vec::new();
+    for file in staged.stage().unwrap() {
+        assert!(file.path.starts_with(dir.path().join("staged")) && file.path.extension().unwrap() == "tmp");
+        let text = fs::read_to_string(&file.path).unwrap();
+        assert_eq!(text.len() as u64, file.bytes);
+        found.push((file.name.to_str().unwrap().to_owned(), text));
+    }
+    found.sort();
+    let mut placed = tree(&dir.path().join("placed"));
+    placed.retain(|(name, _)| name.ends_with(".csv"));
+    assert_eq!((found.len(), found), (3, placed));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_kinesis::config::ProvideCredentials;
 use aws_sdk_kinesis::{Client, types};
 use nasalogs::delivery::{Outcome, Shard, ShardMap};
@@ -17,6 +17,8 @@ use super::{Place, Stream, outcome};
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer takes at most. What is not answered by then may be stored all the same.
 const ANSWER: Duration = Duration::from_secs(30);
+/// How long the first answer takes at most: who has just given an address waits, and nothing is sent yet.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How often the shards are asked for at the start, while the service says that it is busy or ill.
 const ATTEMPTS: u32 = 4;
 
@@ -55,16 +57,25 @@ pub(super) async fn connect(place: &Place) -> Result<(Stream, ShardMap)> {
              is given; after 'aws sso login', eval \"$(aws configure export-credentials --format env)\"",
         ));
     }
-    let stream = Stream::new(Client::new(&config), &place.stream);
-    let shards = stream.first_list().await.map_err(|error| explain(error, place, config.region()))?;
+    let address = address(place, &config);
+    if let Some(address) = &address
+        && !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme))
+    {
+        return Err(Error::new(ErrorKind::Options, format!("the endpoint '{address}' is no URL"))
+            .with_hint("expected such as http://127.0.0.1:4566, in --endpoint-url or AWS_ENDPOINT_URL"));
+    }
+    let region = config.region().map(|region| format!(" in {region}")).unwrap_or_default();
+    let at = address.map(|address| format!(" at {address}")).unwrap_or_default();
+    let stream = Stream::new(Client::new(&config), &place.stream, format!("{}{region}{at}", place.stream));
+    let shards = stream.first_list().await.map_err(|error| stream.locate(error))?;
     Ok((stream, shards))
 }
 
-/// Adds where we looked.
-fn explain(error: Error, place: &Place, region: Option<&Region>) -> Error {
-    let region = region.map(|region| format!(" in {region}")).unwrap_or_default();
-    let at = place.endpoint_url.as_ref().map(|url| format!(" at {url}")).unwrap_or_default();
-    error.with_file(format!("kinesis://{}{region}{at}", place.stream))
+/// The address of the service, where it is not the usual one of the region.
+fn address(place: &Place, config: &SdkConfig) -> Option<String> {
+    let said = ["AWS_ENDPOINT_URL_KINESIS", "AWS_ENDPOINT_URL"];
+    let mut said = said.iter().filter_map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
+    place.endpoint_url.clone().or_else(|| said.next()).or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
 impl Stream {
@@ -73,18 +84,23 @@ impl Stream {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match self.list().await {
-                Err((Outcome::Throttled | Outcome::Unknown, _)) if attempt < ATTEMPTS => {
+            match tokio::time::timeout(FIRST_ANSWER, self.list()).await {
+                Ok(Err((Outcome::Throttled | Outcome::Unknown, _))) if attempt < ATTEMPTS => {
                     tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
                 }
-                other => return other.map_err(|(_, error)| error),
+                Ok(other) => return other.map_err(|(_, error)| error),
+                Err(_) => {
+                    let seconds = FIRST_ANSWER.as_secs();
+                    return Err(Error::new(ErrorKind::Delivery, format!("no answer within {seconds} s"))
+                        .with_hint("is the address right, and the service well?"));
+                }
             }
         }
     }
 
     /// The shards that are open.
     pub(super) async fn list_shards(&self) -> Result<ShardMap> {
-        self.list().await.map_err(|(_, error)| error)
+        self.list().await.map_err(|(_, error)| self.locate(error))
     }
 
     async fn list(&self) -> Result<ShardMap, (Outcome, Error)> {

@@ -118,13 +118,20 @@ struct Stream {
     client: Client,
     name: Option<String>,
     arn: Option<String>,
+    /// It and its place, for people.
+    place: String,
 }
 
 impl Stream {
-    fn new(client: Client, stream: &str) -> Self {
+    fn new(client: Client, stream: &str, place: String) -> Self {
         let is_arn = stream.starts_with("arn:");
         let named = |wanted: bool| wanted.then(|| stream.to_owned());
-        Self { client, name: named(!is_arn), arn: named(is_arn) }
+        Self { client, name: named(!is_arn), arn: named(is_arn), place: format!("kinesis://{place}") }
+    }
+
+    /// Adds where it went wrong.
+    fn locate(&self, error: Error) -> Error {
+        error.with_file(self.place.clone())
     }
 
     async fn put(&self, request: Request) -> Event {
@@ -143,7 +150,7 @@ impl Stream {
                 Some(Error::new(ErrorKind::Delivery, format!("a record is not valid: {error}"))),
             ),
         };
-        Event::Put { id, outcome, trouble }
+        Event::Put { id, outcome, trouble: trouble.map(|error| self.locate(error)) }
     }
 }
 

@@ -57,13 +57,18 @@ where
             refused(status, code, message.unwrap_or_default())
         }
         SdkError::ConstructionFailure(_) => (Outcome::NotSent, said("a request could not be made", error)),
-        SdkError::TimeoutError(_) => (Outcome::Unknown, said("no answer in time", error)),
-        SdkError::DispatchFailure(_) if never_left(error) => (
-            Outcome::NotSent,
-            said("no connection", error).with_hint("is the address right, and the network up?"),
+        SdkError::TimeoutError(_) => (
+            Outcome::Unknown,
+            said("no answer in time", error).with_hint("is the address right, and the service well?"),
         ),
-        SdkError::DispatchFailure(_) => (Outcome::Unknown, said("the connection was lost", error)),
-        _ => (Outcome::Unknown, said("the answer could not be read", error)),
+        SdkError::DispatchFailure(_) => match never_left(error) {
+            Some(reason) => (Outcome::NotSent, said(reason.text, error).with_hint(reason.hint)),
+            None => (Outcome::Unknown, said("the connection was lost", error)),
+        },
+        _ => (
+            Outcome::Unknown,
+            said("the answer could not be read", error).with_hint("is there a Kinesis at this address?"),
+        ),
     }
 }
 
@@ -71,13 +76,14 @@ fn said(what: &str, error: &(dyn StdError + 'static)) -> Error {
     Error::new(ErrorKind::Delivery, format!("{what}: {}", chain(error)))
 }
 
-/// What an error says, and those below it: the uppermost say little.
+/// What an error says, and those below it: the uppermost say little, some nothing.
 pub(super) fn chain(error: &dyn StdError) -> String {
+    const SAY_NOTHING: [&str; 4] = ["dispatch failure", "io error", "other", "client error (Connect)"];
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(current) = next {
         let text = current.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
+        if !SAY_NOTHING.contains(&text.as_str()) && !parts.iter().any(|part| part.contains(&text)) {
             parts.push(text);
         }
         next = current.source();
@@ -85,30 +91,57 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     parts.join(": ")
 }
 
-/// Whether no connection came about: in doubt it did.
-fn never_left(error: &(dyn StdError + 'static)) -> bool {
+/// Why nothing was sent, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reason {
+    text: &'static str,
+    hint: &'static str,
+}
+
+const NO_CONNECTION: Reason =
+    Reason { text: "no connection", hint: "is the address right, and the network up?" };
+const NOT_SECURE: Reason = Reason {
+    text: "no secure connection",
+    hint: "is the address right, and does it speak TLS? a certificate of your own is trusted where \
+           SSL_CERT_FILE names its authority, or the system knows it",
+};
+const NO_CREDENTIALS: Reason = Reason {
+    text: "no AWS credentials",
+    hint: "renew them where they come from; it goes on where it stopped",
+};
+
+/// Whether no request left, and why: in doubt it did.
+fn never_left(error: &(dyn StdError + 'static)) -> Option<Reason> {
     let mut next = Some(error);
+    let mut reason = None;
     while let Some(current) = next {
-        if let Some(io) = current.downcast_ref::<io::Error>() {
-            return matches!(
+        if let Some(io) = current.downcast_ref::<io::Error>()
+            && matches!(
                 io.kind(),
                 io::ErrorKind::ConnectionRefused
                     | io::ErrorKind::HostUnreachable
                     | io::ErrorKind::NetworkUnreachable
                     | io::ErrorKind::NetworkDown
                     | io::ErrorKind::AddrNotAvailable
-            );
+            )
+        {
+            return Some(NO_CONNECTION);
         }
         let text = current.to_string();
-        if text.contains("dns error")
-            || text.contains("failed to lookup address")
-            || text.contains("connect timeout")
-        {
-            return true;
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        if says(&["TLS handshake", "peer certificate"]) {
+            return Some(NOT_SECURE);
+        }
+        if says(&["loading credentials", "credential provider"]) {
+            return Some(NO_CREDENTIALS);
+        }
+        // The client's own word for all that happens before a connection stands.
+        if says(&["client error (Connect)", "dns error", "failed to lookup address", "connect timeout"]) {
+            reason = Some(NO_CONNECTION);
         }
         next = current.source();
     }
-    false
+    reason
 }
 
 #[cfg(test)]
@@ -117,8 +150,9 @@ mod tests {
 
     #[test]
     fn in_doubt_a_request_may_have_left() {
-        assert!(never_left(&io::Error::from(io::ErrorKind::ConnectionRefused)));
-        assert!(!never_left(&io::Error::from(io::ErrorKind::ConnectionReset)));
-        assert!(!never_left(&io::Error::from(io::ErrorKind::UnexpectedEof)));
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::ConnectionRefused)), Some(NO_CONNECTION));
+        assert_eq!(never_left(&io::Error::other("TLS handshake failed: bad")), Some(NOT_SECURE));
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
+        assert_eq!(never_left(&io::Error::from(io::ErrorKind::UnexpectedEof)), None);
     }
 }
