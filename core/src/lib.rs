@@ -106,6 +106,7 @@
 //! | `generate` | the module [`generate`]: traffic that looks like NASA's of 1995 |
 //! | `intake` | the module [`intake`]: records of a stream to rows |
 //! | `ddl` | the module [`ddl`]: the table that the files are, for Athena, Glue, CloudFormation, Spark and DuckDB |
+//! | `lake` | the module [`lake`]: the files of a table merged, and looked at |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -127,6 +128,8 @@ pub mod generate;
 mod index;
 #[cfg(feature = "intake")]
 pub mod intake;
+#[cfg(feature = "lake")]
+pub mod lake;
 mod naming;
 mod options;
 mod parse;

@@ -53,7 +53,7 @@ struct Case {
 impl Case {
     /// Lines of which the identity is sent, but for what is sent by a key nothing else is known.
     fn key(&self) -> &'static str {
-        if self.form == "raw" || (self.seed % 2 == 0 && !self.ordered) { "random" } else { "host" }
+        if self.form == "raw" || (self.seed.is_multiple_of(2) && !self.ordered) { "random" } else { "host" }
     }
 
     fn run(&self) {

@@ -5,7 +5,7 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{bench, completions, convert, ddl, detect, docs, doctor, generate, schema, stream};
+use crate::{bench, compact, completions, convert, ddl, detect, docs, doctor, generate, schema, stream};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -14,8 +14,8 @@ use crate::{bench, completions, convert, ddl, detect, docs, doctor, generate, sc
     version,
     propagate_version = true,
     max_term_width = 110,
-    after_help = "Exit codes: 0 done; 1 done, but lines were rejected that --strict or --max-rejects do not allow; \
-                  2 could not be done; 130 interrupted. A closed pipe is no failure."
+    after_help = "Exit codes: 0 done; 1 done, but lines were rejected that --strict or --max-rejects do not allow, \
+                  or a table has what compact or doctor complain about; 2 could not be done; 130 interrupted. A closed pipe is no failure."
 )]
 pub struct Cli {
     /// What to do.
@@ -28,6 +28,7 @@ pub struct Cli {
 pub enum Command {
     Convert(Box<convert::Args>),
     Stream(Box<stream::Args>),
+    Compact(Box<compact::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
     Ddl(ddl::Args),
@@ -46,11 +47,12 @@ impl Command {
         match self {
             Command::Convert(args) => convert::run(&args, stop),
             Command::Stream(args) => stream::run(&args, stop),
+            Command::Compact(args) => compact::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
             Command::Ddl(args) => ddl::run(&args),
             Command::Bench(args) => bench::run(&args, stop),
-            Command::Doctor(args) => doctor::run(&args),
+            Command::Doctor(args) => doctor::run(&args, stop),
             Command::Generate(args) => generate::run(&args, stop),
             Command::Completions(args) => completions::run(&args),
             Command::Man(args) => completions::run_man(&args),

@@ -13,7 +13,7 @@ use crate::message;
 pub enum Exit {
     /// All is well: 0.
     Clean,
-    /// Done, but with more rejected lines than were allowed: 1.
+    /// Done, but with more rejected lines than were allowed, or with something wrong in a table: 1.
     NotClean,
 }
 

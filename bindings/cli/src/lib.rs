@@ -5,8 +5,10 @@
 
 mod bench;
 mod cli;
+mod compact;
 mod completions;
 pub mod convert;
+mod crew;
 mod ddl;
 mod detect;
 mod docs;

@@ -87,12 +87,12 @@ mod remote {
             match store.presence(&key)? {
                 Presence::There(size) => sources.push(store.source(&key, size)?),
                 Presence::Missing if key.contains(WILD) => {
-                    for Listed { key, size } in matches(&store, &text, &key)? {
+                    for Listed { key, size, .. } in matches(&store, &text, &key)? {
                         sources.push(store.source(&key, size)?);
                     }
                 }
                 Presence::Hidden if key.contains(WILD) => {
-                    for Listed { key, size } in matches(&store, &text, &key)? {
+                    for Listed { key, size, .. } in matches(&store, &text, &key)? {
                         sources.push(store.source(&key, size)?);
                     }
                 }

@@ -37,6 +37,16 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The bytes of an object.
+    ///
+    /// # Errors
+    /// When the key is none.
+    pub fn read(&self, key: &str) -> Result<impl Read + use<>> {
+        Ok(ObjectReader::new(Arc::clone(&self.0), self.path(key)?))
+    }
+}
+
 /// A part of an object.
 struct Fetched {
     bytes: Bytes,

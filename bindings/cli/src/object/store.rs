@@ -46,6 +46,8 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
+    /// A text that is another one when its bytes are others; empty where the store says none.
+    pub version: String,
 }
 
 /// What is known of an object.
@@ -173,7 +175,8 @@ impl Store {
                     .map_err(|error| inner.explain(&prefix, error))
             })??;
             for object in page.result.objects {
-                if !visit(Listed { key: object.location.to_string(), size: object.size }) {
+                let version = object.e_tag.unwrap_or_default();
+                if !visit(Listed { key: object.location.to_string(), size: object.size, version }) {
                     return Ok(());
                 }
             }

@@ -91,6 +91,11 @@ pub(super) trait LineDestination {
         Ok(())
     }
 
+    /// What people should know while it goes on.
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+
     /// What was done so far.
     fn delivered(&self) -> Delivered;
 }
@@ -253,6 +258,10 @@ impl Destination for LineByLine {
 
     fn give_up(&mut self, longest: Duration) -> Result<()> {
         self.to.give_up(longest)
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        self.to.notice()
     }
 
     fn delivered(&self) -> Delivered {

@@ -1,5 +1,7 @@
 //! Where a table lies: a directory or a bucket. What is put there is visible as a whole, replaces nothing, and stays.
 
+mod lake;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -10,6 +12,8 @@ use std::sync::atomic::AtomicBool;
 use nasalogs::envelope::SourceId;
 use nasalogs::{Error, ErrorKind, Result};
 use tempfile::{TempDir, TempPath};
+
+pub use lake::{Entry, Fetched};
 
 #[cfg(feature = "aws")]
 use crate::object::store::Store;
@@ -26,12 +30,10 @@ pub struct Depot(Place);
 
 #[derive(Debug)]
 enum Place {
-    Directory(PathBuf, Staging),
+    /// A directory; what is not complete lies in one of its own, where somebody writes.
+    Directory(PathBuf, Option<Staging>),
     #[cfg(feature = "aws")]
-    Bucket {
-        store: Store,
-        prefix: String,
-    },
+    Bucket { store: Store, prefix: String },
 }
 
 impl Depot {
@@ -44,7 +46,7 @@ impl Depot {
             Location::Directory(path) => {
                 fs::create_dir_all(path).map_err(|error| failure(path, error))?;
                 let staging = Staging::create(path).map_err(|error| failure(path, error))?;
-                Ok(Self(Place::Directory(path.clone(), staging)))
+                Ok(Self(Place::Directory(path.clone(), Some(staging))))
             }
             #[cfg(feature = "aws")]
             Location::Bucket { bucket, key } => {
@@ -60,10 +62,11 @@ impl Depot {
     }
 
     /// An empty directory for files that are to be put: for a directory on the same disk, so that they can be renamed.
-    pub(super) fn staging(&self) -> Result<TempDir> {
+    pub(crate) fn staging(&self) -> Result<TempDir> {
         match &self.0 {
             Place::Directory(path, staging) => {
-                tempfile::tempdir_in(staging.root.path()).map_err(|error| failure(path, error))
+                let staging = staging.as_ref().map_or(path.as_path(), |staging| staging.root.path());
+                tempfile::tempdir_in(staging).map_err(|error| failure(path, error))
             }
             #[cfg(feature = "aws")]
             Place::Bucket { .. } => {
@@ -73,7 +76,7 @@ impl Depot {
     }
 
     /// Puts a file of [`Depot::staging`] under a name, and says whether it is new.
-    pub(super) fn put(&self, name: &str, file: &Path, stop: &Arc<AtomicBool>) -> Result<bool> {
+    pub(crate) fn put(&self, name: &str, file: &Path, stop: &Arc<AtomicBool>) -> Result<bool> {
         match &self.0 {
             Place::Directory(path, _) => {
                 let _ = stop;
@@ -107,7 +110,7 @@ impl Depot {
     }
 
     /// The notes that are there: source, beginning and name of each.
-    pub(super) fn notes(&self) -> Result<BTreeMap<(SourceId, u64), String>> {
+    pub(crate) fn notes(&self) -> Result<BTreeMap<(SourceId, u64), String>> {
         let mut found = BTreeMap::new();
         let mut add = |name: &str| {
             if let Some(key) = read_name(name) {
@@ -163,7 +166,7 @@ impl Depot {
     }
 
     /// Removes a note.
-    pub(super) fn remove(&self, name: &str) -> Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> Result<()> {
         match &self.0 {
             Place::Directory(path, _) => match fs::remove_file(path.join(name)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -176,11 +179,13 @@ impl Depot {
         }
     }
 
-    fn put_text(&self, name: &str, text: &str) -> Result<bool> {
+    /// Puts a short text under a name, and says whether it is new.
+    pub(crate) fn put_text(&self, name: &str, text: &str) -> Result<bool> {
         match &self.0 {
-            Place::Directory(path, staging) => {
+            Place::Directory(path, _) => {
                 // What is not complete is where it is removed after a crash.
-                let file = staging.root.path().join("text");
+                let staging = self.staging()?;
+                let file = staging.path().join("text");
                 fs::write(&file, text)
                     .and_then(|()| File::open(&file)?.sync_all())
                     .map_err(|error| failure(&file, error))?;
@@ -194,7 +199,8 @@ impl Depot {
         }
     }
 
-    fn name(&self, name: &str) -> String {
+    /// What a name stands for, for people.
+    pub(crate) fn name(&self, name: &str) -> String {
         match &self.0 {
             Place::Directory(path, _) => path.join(name).to_string_lossy().into_owned(),
             #[cfg(feature = "aws")]

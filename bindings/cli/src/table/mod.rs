@@ -38,7 +38,7 @@ use nasalogs::{Encoding, Error, ErrorKind, LogFormat, Reject, Result};
 
 pub use count::Counts;
 
-pub use depot::Depot;
+pub use depot::{Depot, Entry, Fetched};
 
 use crate::follow::Lines;
 use crate::stream::spool::Identities;

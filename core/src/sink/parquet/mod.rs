@@ -220,6 +220,12 @@ impl<W: Write + Send> ParquetWriter<W> {
             + self.ended.iter().map(Chunk::bytes).sum::<usize>()
     }
 
+    /// Bytes that are in the file: those of the row groups that were written.
+    #[must_use]
+    pub fn bytes_written(&self) -> usize {
+        self.file.bytes_written()
+    }
+
     /// Ends the row group, writes it out and gives back the memory that it took: what to do with a file that is open
     /// but rests.
     ///
@@ -331,6 +337,12 @@ impl<W: Write + Send> ParquetWriter<W> {
         let _ = parallel;
         self.columns.iter_mut().enumerate().map(|(at, column)| work(at, column)).collect()
     }
+}
+
+/// Whether a column of a type can be written.
+#[cfg(feature = "lake")]
+pub(crate) fn is_written(data_type: &DataType) -> bool {
+    Column::supports(data_type)
 }
 
 /// The schema as it is stored: a reader that knows no views must not be told of them.

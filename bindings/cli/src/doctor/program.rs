@@ -1,4 +1,4 @@
-//! `nasalogs doctor`: what this program is, and what it found.
+//! What this program is, and what it found.
 
 use nasalogs::{Backend, Result};
 use serde_json::{Value, json};
@@ -6,23 +6,15 @@ use serde_json::{Value, json};
 use crate::exit::Exit;
 use crate::output;
 
-/// Show version, processor, SIMD backends (and which is used), and what was compiled in.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// As JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Names of codecs and outputs, all of which this program is built with.
 const INPUTS: [&str; 5] = ["plain", "gzip", "zstd", "bzip2", "xz"];
 
-/// Runs it.
-pub fn run(args: &Args) -> Result<Exit> {
+/// Says it, as JSON or for people.
+pub fn run(json: bool) -> Result<Exit> {
     // A wrong NASALOGS_SIMD is an ailment to name, not a reason to be silent.
     let chosen = Backend::chosen();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let text = if args.json {
+    let text = if json {
         let backends: Vec<Value> = Backend::ALL
             .iter()
             .map(|backend| json!({"name": backend.name(), "available": backend.is_available()}))

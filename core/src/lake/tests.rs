@@ -1,0 +1,189 @@
+//! What is merged and looked at, over files of our own and over files that are spoilt.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use proptest::prelude::*;
+
+use super::*;
+use crate::sink::parquet::{ParquetOptions, ParquetWriter};
+
+fn go_on() -> Result<()> {
+    Ok(())
+}
+
+fn file(directory: &Path, name: &str, columns: Vec<(&str, ArrayRef)>) -> Piece {
+    let path = directory.join(name);
+    let batch = RecordBatch::try_from_iter_with_nullable(
+        columns.into_iter().map(|(name, column)| (name, column, name != "line_id")),
+    )
+    .unwrap();
+    let options = ParquetOptions::new().with_row_group_rows(7);
+    let mut writer =
+        ParquetWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), options).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    Piece { name: name.to_owned(), path }
+}
+
+fn rows(directory: &Path, name: &str, rows: &[(i64, String)]) -> Piece {
+    let values: Int64Array = rows.iter().map(|(value, _)| Some(*value)).collect();
+    let ids: StringArray = rows.iter().map(|(_, id)| Some(id.as_str())).collect();
+    file(directory, name, vec![("bytes", Arc::new(values)), ("line_id", Arc::new(ids))])
+}
+
+fn read(path: &Path) -> RecordBatch {
+    let builder = open("made", path).unwrap();
+    let schema = builder.schema().clone();
+    let batches: Vec<RecordBatch> = builder.build().unwrap().map(std::result::Result::unwrap).collect();
+    concat_batches(&schema, &batches).unwrap()
+}
+
+fn values(paths: &[PathBuf]) -> Vec<i64> {
+    let batches: Vec<RecordBatch> = paths.iter().map(|path| read(path)).collect();
+    batches
+        .iter()
+        .flat_map(|batch| {
+            use arrow::array::AsArray;
+            batch.column(0).as_primitive::<arrow::datatypes::Int64Type>().values().to_vec()
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_first_of_each_stays_in_order(
+        files in prop::collection::vec(prop::collection::vec(0_u8..30, 1..40), 1..6),
+        cut in 1_u64..20,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut seen, mut expected, mut number) = (std::collections::HashSet::new(), Vec::new(), 0);
+        let pieces: Vec<Piece> = files.iter().enumerate().map(|(at, ids)| {
+            let ids: Vec<(i64, String)> = ids.iter().map(|id| {
+                number += 1;
+                if seen.insert(*id) {
+                    expected.push(number);
+                }
+                (number, format!("{id:016x}-1"))
+            }).collect();
+            rows(directory.path(), &format!("{at}.parquet"), &ids)
+        }).collect();
+        let mut merge = Merge::open(pieces, &go_on).unwrap();
+        prop_assert_eq!(merge.rows(), number as u64);
+        let removed = merge.remove_duplicates(directory.path(), &go_on).unwrap();
+        prop_assert_eq!(removed as usize, number as usize - expected.len());
+        let whole = |at: usize| directory.path().join(format!("whole{at}"));
+        let options = MergeOptions::new();
+        let made = merge.write(&whole, Cut::Bytes(1 << 20), &options, &go_on).unwrap();
+        prop_assert_eq!(made.len(), 1);
+        prop_assert_eq!(values(&[made[0].path.clone()]), expected.clone());
+        prop_assert_eq!(made[0].bytes, fs::metadata(&made[0].path).unwrap().len());
+
+        // Cut where another merge was cut.
+        let cuts: Vec<u64> = vec![cut; expected.len().div_ceil(cut as usize)];
+        let part = |at: usize| directory.path().join(format!("part{at}"));
+        let made = merge.write(&part, Cut::Rows(&cuts), &options, &go_on).unwrap();
+        prop_assert_eq!(made.len(), cuts.len());
+        prop_assert!(made[..made.len() - 1].iter().all(|made| made.rows == cut));
+        let paths: Vec<PathBuf> = made.into_iter().map(|made| made.path).collect();
+        prop_assert_eq!(values(&paths), expected);
+    }
+}
+
+#[test]
+fn columns_that_a_file_lacks_are_null() {
+    let directory = tempfile::tempdir().unwrap();
+    let ids = || Arc::new(StringArray::from(vec!["a", "b"])) as ArrayRef;
+    let text = || Arc::new(StringArray::from(vec!["x", "y"])) as ArrayRef;
+    let pieces = vec![
+        file(directory.path(), "1", vec![("host", text()), ("line_id", ids())]),
+        file(directory.path(), "2", vec![("host", text()), ("referer", text())]),
+    ];
+    let mut merge = Merge::open(pieces, &go_on).unwrap();
+    let names: Vec<&str> = merge.schema().fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names, ["host", "referer", "line_id"]);
+    assert!(merge.schema().field(2).is_nullable());
+    assert_eq!(merge.remove_duplicates(directory.path(), &go_on).unwrap(), 0);
+    let place = |_| directory.path().join("made");
+    let made = merge.write(&place, Cut::Bytes(1 << 20), &MergeOptions::new(), &go_on).unwrap();
+    let batch = read(&made[0].path);
+    assert_eq!((batch.num_rows(), batch.column(1).null_count(), batch.column(2).null_count()), (4, 2, 2));
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let number = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let text = || Arc::new(StringArray::from(vec!["x"])) as ArrayRef;
+    let first = file(directory.path(), "first", vec![("bytes", number())]);
+    let says = |second: Piece| Merge::open(vec![first.clone(), second], &go_on).err().unwrap().to_string();
+    let error = says(file(directory.path(), "text", vec![("bytes", text())]));
+    assert!(error.starts_with("text: column \"bytes\" has the type Utf8, but Int64 in first"), "{error}");
+    let error = says(file(directory.path(), "case", vec![("Bytes", number())]));
+    assert!(error.contains("called \"bytes\" in first"), "{error}");
+    fs::write(directory.path().join("none"), b"PAR1 and so on").unwrap();
+    let error = says(Piece { name: "none".to_owned(), path: directory.path().join("none") });
+    assert!(error.starts_with("none: cannot be read as Parquet"), "{error}");
+}
+
+#[test]
+fn files_have_the_size_that_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let pieces: Vec<Piece> = (0..6)
+        .map(|at| {
+            let lines: Vec<(i64, String)> =
+                (0..20_000_i64).map(|row| (row * 7919 % 5003, format!("{at:016x}-{row}"))).collect();
+            rows(directory.path(), &format!("{at}"), &lines)
+        })
+        .collect();
+    let merge = Merge::open(pieces, &go_on).unwrap();
+    let options = MergeOptions::new().with_parquet(ParquetOptions::new().with_row_group_rows(5_000));
+    let place = |at| directory.path().join(format!("made{at}"));
+    let target = 100_000;
+    let made = merge.write(&place, Cut::Bytes(target), &options, &go_on).unwrap();
+    assert!(made.len() > 1, "{made:?}");
+    assert!(made.iter().all(|made| (target / 2..target * 2).contains(&made.bytes)), "{made:?}");
+    assert_eq!(made.iter().map(|made| made.rows).sum::<u64>(), 120_000);
+}
+
+#[test]
+fn our_own_files_are_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let piece = rows(directory.path(), "a", &[(1, "x".to_owned()), (2, "y".to_owned())]);
+    let found = inspect(&piece.path, Some("1995-07-01")).unwrap();
+    assert_eq!((found.rows, found.problems), (2, vec![]));
+    let types: Vec<(&str, &str)> =
+        found.columns.iter().map(|column| (column.name.as_str(), column.data_type.as_str())).collect();
+    assert_eq!(types, [("bytes", "INT64"), ("line_id", "STRING")]);
+}
+
+#[test]
+fn spoilt_files_are_told_apart() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines: Vec<(i64, String)> = (0..50).map(|row| (row, format!("id {row}"))).collect();
+    let sound = fs::read(rows(directory.path(), "a", &lines).path).unwrap();
+    let path = directory.path().join("b");
+    let ailment = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        inspect(&path, Some("1995-07-01")).unwrap().problems.first().map(|problem| problem.ailment)
+    };
+    assert_eq!(ailment(&sound), None);
+    assert_eq!(ailment(b""), Some(Ailment::Empty));
+    assert_eq!(ailment(b"PAR"), Some(Ailment::NotParquet));
+    for length in [4, 8, 11, sound.len() / 2, sound.len() - 1] {
+        assert_eq!(ailment(&sound[..length]), Some(Ailment::Truncated), "{length}");
+    }
+    // Whatever is changed, it is looked at to the end.
+    for at in 0..sound.len() {
+        for flip in [0x01, 0x80, 0xFF] {
+            let mut spoilt = sound.clone();
+            spoilt[at] ^= flip;
+            ailment(&spoilt);
+        }
+    }
+}
