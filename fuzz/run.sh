@@ -18,7 +18,7 @@ cargo +nightly fuzz build
 for target in "${targets[@]}"; do
     echo "--- fuzz $target for $seconds s"
     # What libFuzzer says is kept for the day it finds something.
-    if ! cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 \
+    if ! cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=60 \
         -rss_limit_mb=2048 -dict=fuzz/log.dict -print_final_stats=1 >"fuzz/target/$target.log" 2>&1; then
         tail -n 60 "fuzz/target/$target.log"
         exit 1

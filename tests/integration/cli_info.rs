@@ -91,7 +91,8 @@ fn bench_measures_every_backend() {
 
 #[test]
 fn completions_and_manual_know_all_subcommands() {
-    let subcommands = ["convert", "detect", "schema", "generate", "bench", "doctor", "completions", "man"];
+    let subcommands =
+        ["convert", "compact", "detect", "schema", "generate", "bench", "doctor", "completions", "man"];
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&mut nasalogs(&["completions", shell]));
         assert!(subcommands.iter().all(|name| script.contains(name)), "{shell}");

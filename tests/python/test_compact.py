@@ -427,21 +427,27 @@ def test_readers_meanwhile_miss_nothing(fresh: Callable[[str], Lake]) -> None:
     assert failures == []
 
 
-def test_a_file_that_is_replaced_meanwhile_stays(moto: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["_compact/", "/z0001"])
+def test_a_file_that_is_replaced_meanwhile_stays(moto: Store, tmp_path: Path, when: str) -> None:
     lake = Prefix(moto, f"{tmp_path.name}/lake/")
     files = some_files(days=1, files=3, rows=20)
     fill(lake, files)
     again = sorted(files)[1]
 
     def rule(request: Request) -> Fault:
-        # When the note goes up.
-        if request.puts and "_compact/" in request.path:
+        if request.puts and when in request.path:
             lake.put(again, parquet([*files[again], row(999)]))
         return None
 
     with Proxy(moto.url, rule) as proxy:
-        run = moto.run("compact", moto.at(lake.prefix), "--grace", "0", url=proxy.url)
-    assert b"1 file replaced meanwhile" in run.stdout
+        address = moto.at(lake.prefix)
+        run = moto.run("compact", address, "--grace", "0", url=proxy.url, code=int(when == "_compact/"))
+    if when == "_compact/":
+        # Before anything was visible: nothing is done.
+        assert b"was removed or replaced while it was merged" in run.stdout
+        assert lake.names() == sorted(files)
+    else:
+        assert b"1 file replaced meanwhile" in run.stdout
     assert again in lake.names()
     compact(lake)
     found = [each["line_id"] for each in rows_of(lake)]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from events import Bucket, EventSource, Refused, record
+from events import Bucket, EventSource, KilledError, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nasalogs.aws import KinesisHandler
@@ -69,7 +69,7 @@ def test_each_record_is_there_once(tmp_path: Path, actions: list[tuple[str, int,
                 nonlocal steps
                 steps += 1
                 if steps == at:
-                    raise Refused
+                    raise KilledError
 
             bucket.before = strike
             EventSource(careful).deliver(records[delivered : delivered + size])

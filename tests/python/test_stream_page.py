@@ -5,10 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -18,93 +14,12 @@ import boto3
 import duckdb
 import pytest
 from conftest import BINARY, ROOT, nasalogs
-from stores import HOST, KEYS, free_port
+from pages import aws, blocks, console, messages, program, sections, table
 
 PAGE: Final = (ROOT / "docs" / "stream.md").read_text("utf-8")
 #: Enough to fill several requests, with lines in it that are no rows and some that are not UTF-8.
 LINES: Final = 1500
-SECTIONS: Final = dict(re.findall(r"^##+ (.+?)\n(.*?)(?=^## |^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """The fenced pieces of a page that are run: kind and text."""
-    return re.findall(r"^```(python|console|sql)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def table(section: str) -> list[list[str]]:
-    """The cells of a section's last table, without its head."""
-    rows = re.findall(r"^\|(.*)\|$", SECTIONS[section], re.MULTILINE)
-    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in rows]
-    return [row for row in cells[1:] if set(row[0]) != {"-"}]
-
-
-#: moto, one request at a time: of records that two threads put at once it may forget one.
-MOTO: Final = """
-import sys
-from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import run_simple
-application = DomainDispatcherApplication(create_backend_app)
-run_simple(sys.argv[1], int(sys.argv[2]), application, request_handler=MotoRequestHandler)
-"""
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A moto server, and the environment in which everything finds it."""
-    folder = tmp_path_factory.mktemp("moto")
-    url = f"http://{HOST}:{free_port()}"
-    command = [sys.executable, "-c", MOTO, HOST, url.rpartition(":")[2]]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    environment = {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
-    environment |= {"XDG_STATE_HOME": str(folder / "state"), "AWS_EC2_METADATA_DISABLED": "true"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        client = boto3.client("kinesis")
-        until = time.monotonic() + 60
-        while True:
-            try:
-                client.list_streams()
-                break
-            except Exception:
-                if server.poll() is not None or time.monotonic() > until:
-                    raise
-                time.sleep(0.1)
-        client.close()
-        yield url
-    server.terminate()
-    server.wait(30)
-
-
-def console(text: str) -> None:
-    """Run commands, and compare what they say where the page shows it; `…` stands for anything."""
-    for command, shown in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
-        if "--follow" in command:
-            follow(command)
-            continue
-        words = ["/bin/sh", "-c", f"exec 2>&1; {command}"]
-        done = subprocess.run(words, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
-        said = done.stdout.decode()
-        # Rejected lines are no failure here.
-        assert done.returncode in {0, 1}, f"{command}\n{said}"
-        if shown:
-            pattern = ".*".join(re.escape(part) for part in shown.split("…"))
-            assert re.fullmatch(pattern, said, re.DOTALL), f"{command}\n{said}"
-
-
-def follow(command: str) -> None:
-    """Run a command until it has begun, and ask it to stop."""
-    running = subprocess.Popen(["/bin/sh", "-c", f"exec {command}"], stderr=subprocess.PIPE)
-    locks = Path(os.environ["XDG_STATE_HOME"]) / "nasalogs"
-    until = time.monotonic() + 60
-    while f"{running.pid}\n" not in [lock.read_text() for lock in locks.glob("*.lock")]:
-        assert running.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    running.send_signal(signal.SIGTERM)
-    _, said = running.communicate(timeout=60)
-    assert running.returncode in {0, 1}, said
+SECTIONS: Final = sections(PAGE)
 
 
 def read(stream: str, names: dict[str, Any]) -> list[tuple[str, bytes]]:
@@ -116,11 +31,10 @@ def read(stream: str, names: dict[str, Any]) -> list[tuple[str, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def page(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The page was run; this is what it has defined."""
     folder = tmp_path_factory.mktemp("page")
-    assert endpoint
-    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
+    with aws(tmp_path_factory.mktemp("moto")), pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder):
         patch.setenv("PATH", f"{BINARY.parent}{os.pathsep}{os.environ['PATH']}")
         nasalogs("generate", "--lines", str(LINES), "--seed", "7", "--oddities", "2%", "-o", "access.log")
         objects = nasalogs("stream", "access.log", "--to", "-", "--records", "ndjson", "-q", check=False).stdout
@@ -213,20 +127,14 @@ def test_every_field_of_the_report_is_there_and_no_other(page: dict[str, Any], t
     assert page
     nasalogs("stream", "access.log", "--to", "-", "--report", tmp_path / "r.json", "-q")
     report = json.loads((tmp_path / "r.json").read_text())
-    described = [name for row in table("Report") for name in re.findall(r"`(\w+)`", row[0])]
+    described = [name for row in table(SECTIONS["Report"]) for name in re.findall(r"`(\w+)`", row[0])]
     assert sorted(described) == sorted(report)
 
 
 def test_messages_are_those_of_the_program() -> None:
-    sources = [
-        path.read_text("utf-8") for folder in ("bindings/cli/src", "core/src") for path in (ROOT / folder).rglob("*.rs")
-    ]
-    program = re.sub(r'\s*\\\n\s*|"\s*\n\s*"', " ", "\n".join(sources))
-    messages = [message for row in table("Troubleshooting") for message in re.findall(r"`([^`]+)`", row[0])]
-    assert len(messages) > 20
-    for message in messages:
-        for part in message.split("…"):
-            assert part.strip() in program, message
+    said, shown = program("bindings/cli/src", "core/src"), messages(SECTIONS["Troubleshooting"])
+    assert len(shown) > 20
+    assert [message for message in shown if message not in said] == []
 
 
 def test_every_option_is_one_of_the_command(page: dict[str, Any]) -> None:

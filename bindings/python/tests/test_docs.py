@@ -25,6 +25,7 @@ TESTS: Final = Path(__file__).resolve().parent
 ROOT: Final = TESTS.parents[2]
 PACKAGE: Final = Path(nasalogs.__file__).parent
 PAGE: Final = (ROOT / "docs" / "python.md").read_text("utf-8")
+AWS_PAGE: Final = (ROOT / "docs" / "aws.md").read_text("utf-8")
 README: Final = (ROOT / "README.md").read_text("utf-8")
 
 PUBLIC: Final = [name for name in nasalogs.__all__ if not name.startswith("__")]
@@ -48,6 +49,14 @@ def members() -> Iterator[tuple[str, Any]]:
 
 MEMBERS: Final = dict(members())
 CALLED: Final = [name for name, thing in MEMBERS.items() if callable(thing)]
+# Of classes, those that callers make.
+AWS: Final = [
+    "nasalogs.aws.KinesisHandler",
+    "nasalogs.aws.FirehoseHandler",
+    "nasalogs.aws.Producer",
+    "nasalogs.aws.Producer.send_file",
+    *(f"nasalogs.aws.{name}" for name in nasalogs.aws.__all__ if inspect.isroutine(getattr(nasalogs.aws, name))),
+]
 
 
 @pytest.fixture
@@ -120,13 +129,13 @@ def test_the_examples_of_the_package() -> None:
     check(inspect.getdoc(nasalogs) or "", "nasalogs", 0, {})
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [f"nasalogs.{name}" for name in FUNCTIONS] + AWS)
 def test_arguments_are_described(name: str) -> None:
-    function = getattr(nasalogs, name)
+    function = MEMBERS[name]
     arguments = (inspect.getdoc(function) or "").partition("Args:\n")[2].partition("\n\n")[0]
     described = re.findall(r"^ {4}(\w[\w, ]*): ", arguments, re.MULTILINE)
     described = [one for several in described for one in several.split(", ")]
-    assert sorted(described) == sorted(inspect.signature(function).parameters)
+    assert sorted(described) == sorted(name for name in inspect.signature(function).parameters if name != "self")
 
 
 # Pages
@@ -261,12 +270,22 @@ def test_the_page_has_every_argument(name: str) -> None:
 
 
 def test_the_page_has_every_member() -> None:
-    table = PAGE.partition("\n## What there is\n")[2]
+    table, aws = (page.partition("\n## What there is\n")[2] for page in (PAGE, AWS_PAGE))
     for name in MEMBERS:
-        if name.startswith("nasalogs.aws"):
-            continue
         own = name.rpartition(".")[2]
-        assert own.startswith("to_") or re.search(rf"\b{own}\b", table) or own == "command_line", name
+        if name.startswith("nasalogs.aws"):
+            assert re.search(rf"\b{own}\b", aws), name
+        else:
+            assert own.startswith("to_") or re.search(rf"\b{own}\b", table) or own == "command_line", name
+
+
+@pytest.mark.parametrize("name", AWS)
+def test_the_page_of_aws_has_every_argument_as_it_is(name: str) -> None:
+    own, signature = name.removeprefix("nasalogs.aws."), inspect.signature(MEMBERS[name])
+    arguments = [argument.replace(annotation=inspect.Parameter.empty) for argument in signature.parameters.values()]
+    arguments = [argument for argument in arguments if argument.name != "self"]
+    shown = inspect.Signature(arguments)
+    assert f"| `{own}{shown}` |".replace("'", '"') in AWS_PAGE
 
 
 # Types

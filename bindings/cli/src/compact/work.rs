@@ -128,10 +128,24 @@ impl<'a> Compactor<'a> {
         self.stop.check()?;
         let note = Note::new(&partition.name, inputs, outputs, duplicates);
         note.write(self.depot)?;
+        // Another run may have merged them meanwhile; from here on none does.
+        if let Some(name) = self.changed(&note)? {
+            self.depot.remove(&note.name())?;
+            return Err(Error::new(ErrorKind::Sink, "was removed or replaced while it was merged")
+                .with_file(self.depot.name(&name))
+                .with_hint("run the same again"));
+        }
         let all = note.outputs.iter().map(|output| output.name.clone()).collect();
         self.put(&note, &made, &all)?;
         self.published.push_back(Published { since: Instant::now(), note, resumed: false });
         Ok(())
+    }
+
+    /// An old file that is not what was read.
+    fn changed(&self, note: &Note) -> Result<Option<String>> {
+        let (_, there) = self.compare(note)?;
+        let is_as_read = |input: &&Input| there.get(&input.name).is_some_and(|entry| is_same(input, entry));
+        Ok(note.inputs.iter().find(|input| !is_as_read(input)).map(|input| input.name.clone()))
     }
 
     /// The inputs as one sequence of rows without duplicates, how many of those there were, and what to keep meanwhile.
@@ -194,8 +208,7 @@ impl<'a> Compactor<'a> {
                 .with_hint("is another run at work on this table? run the same again when it is done"));
         }
         let still = note.inputs.iter().filter_map(|input| Some((input, there.get(&input.name)?)));
-        let (old, replaced): (Vec<_>, Vec<_>) =
-            still.partition(|(input, entry)| entry.size == input.size && entry.version == input.version);
+        let (old, replaced): (Vec<_>, Vec<_>) = still.partition(|(input, entry)| is_same(input, entry));
         crew::each(&old, |(input, _)| self.depot.remove(&input.name))?;
         self.report.replaced(replaced.len() as u64);
         self.depot.settle(&note.partition)?;
@@ -213,6 +226,10 @@ impl<'a> Compactor<'a> {
         let outputs = note.outputs.iter().map(|output| output.name.clone());
         Ok((outputs.filter(|name| !there.contains_key(name)).collect(), there))
     }
+}
+
+fn is_same(input: &Input, entry: &Entry) -> bool {
+    input.size == entry.size && input.version == entry.version
 }
 
 /// Whether an error is about files of one partition, and the others can be merged all the same.

@@ -22,7 +22,7 @@ pub fn find(depot: &Depot, entries: &[Entry]) -> Result<Vec<Finding>> {
         let parts: Vec<&str> = name.split('/').collect();
         let is_temporary =
             |part: &&str| (part.starts_with('_') && part.ends_with(".tmp")) || part.starts_with(".tmp");
-        if let Some(at) = parts.iter().position(|part| is_temporary(&part)) {
+        if let Some(at) = parts.iter().position(is_temporary) {
             temporary.insert(parts[..=at].join("/"));
         } else if parts[0] == NOTES && name.ends_with(".json") {
             found.push(Finding::new(

@@ -19,7 +19,9 @@ use crate::value;
     after_help = "How far each file was delivered is kept in a checkpoint: a run that is started again goes on where \
                         the last one ended, however it ended. What was sent twice is counted in the report, and can be \
                         removed by the id of the line. Ctrl-C and SIGTERM stop reading, deliver what was read, and \
-                        end.\n\nExit codes: 0 all delivered; 1 all delivered but rejected lines, or lines that were \
+                        end.\n\nTo s3:// and file:// go Parquet files by day, dt=YYYY-MM-DD/, complete ones only, with the \
+                        id of each line in the column line_id. Nothing comes there twice as long as the checkpoint is \
+                        kept. Let query engines read dt=*/*.parquet; what lies in _rolls is for the next run.\n\nExit codes: 0 all delivered; 1 all delivered but rejected lines, or lines that were \
                         lost before they could be read; 2 not all delivered; 130 stopped before the end of the input, or \
                         before all that was read was delivered."
 )]
@@ -39,8 +41,8 @@ pub struct Args {
     /// So many lines a second: 500/s
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub rate: Option<f64>,
-    /// What a record holds: a line, a JSON object, lines as the Kinesis Producer Library packs them, or a compressed block;
-    /// raw when nothing is said
+    /// What a record holds, raw when nothing is said: a line, a JSON object, lines as the Kinesis Producer Library packs
+    /// them, or a compressed block
     #[arg(long, value_name = "FORM", value_parser = value::named::<RecordForm>(RecordForm::NAMES))]
     pub records: Option<RecordForm>,
     /// The keys of JSON objects: our columns, or ip, timestamp, method, url, protocol, status_code, bytes

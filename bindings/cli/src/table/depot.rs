@@ -226,18 +226,33 @@ impl Staging {
         for entry in fs::read_dir(table)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            if name.starts_with(Self::PREFIX.as_bytes())
-                && let Ok(lock) = File::open(path.join(Self::LOCK))
-                && lock.try_lock().is_ok()
-            {
-                // Somebody else may be doing the same.
-                let _ = fs::remove_dir_all(&path);
+            if name.starts_with(Self::PREFIX.as_bytes()) {
+                let lock = path.join(Self::LOCK);
+                let is_left = match File::open(&lock) {
+                    Ok(lock) => lock.try_lock().is_ok(),
+                    // The lock is made first: one that is empty may have no lock yet, another one has none any more.
+                    Err(_) => fs::remove_dir(&path).is_err() && !lock.exists(),
+                };
+                if is_left {
+                    // Somebody else may be doing the same.
+                    let _ = fs::remove_dir_all(&path);
+                }
             }
         }
-        let root = tempfile::Builder::new().prefix(Self::PREFIX).suffix(".tmp").tempdir_in(table)?;
-        let lock = File::create_new(root.path().join(Self::LOCK))?;
-        lock.lock()?;
-        Ok(Self { _lock: lock, root })
+        loop {
+            let root = tempfile::Builder::new().prefix(Self::PREFIX).suffix(".tmp").tempdir_in(table)?;
+            let path = root.path().join(Self::LOCK);
+            let lock = match File::create_new(&path) {
+                Ok(lock) => lock,
+                Err(error) if error.kind() == io::ErrorKind::NotFound && table.is_dir() => continue,
+                Err(error) => return Err(error),
+            };
+            lock.lock()?;
+            // Another one that was being made at the same time may have taken it for one that was left behind.
+            if path.exists() {
+                return Ok(Self { _lock: lock, root });
+            }
+        }
     }
 }
 

@@ -338,6 +338,8 @@ fn what_a_killed_run_left_behind_is_removed_and_what_another_one_needs_is_not() 
     };
     fs::create_dir(dir.path().join("_stream.killed.tmp")).unwrap();
     fs::write(dir.path().join("_stream.killed.tmp/lock"), "").unwrap();
+    fs::create_dir_all(dir.path().join("_stream.early.tmp")).unwrap();
+    fs::create_dir_all(dir.path().join("_stream.late.tmp/rest")).unwrap();
     let one = Run::open(dir.path(), small(5_000));
     assert_eq!(staging(), 1);
     let two = Run::open(dir.path(), small(5_000));
