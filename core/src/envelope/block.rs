@@ -32,7 +32,7 @@ use bytes::Bytes;
 use flate2::Crc;
 use memchr::memchr_iter;
 use zstd::stream::write::Encoder;
-use zstd::zstd_safe::compress_bound;
+use zstd::zstd_safe::{self, compress_bound};
 
 use super::encode::{Line, Refusal, follows};
 use super::option::EncodeOptions;
@@ -312,7 +312,7 @@ impl Block {
         if length > limit {
             return Err(too_large(limit));
         }
-        let content = decompress(&data[HEADER..], length)?;
+        let content = decompress_known(&data[HEADER..], length)?;
         if content.len() != length {
             return Err(damaged(format!("holds {} bytes, its header says {length}", content.len())));
         }
@@ -384,6 +384,21 @@ pub(super) fn too_large(limit: usize) -> Error {
         format!("the record decompresses to more than the limit of {limit} bytes"),
     )
     .with_hint("if it is to be trusted, set a higher limit")
+}
+
+/// Decompresses Zstandard frames that hold a known number of bytes, at once: the output is the window, and nothing is copied
+/// as it grows.
+fn decompress_known(frames: &[u8], length: usize) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(length);
+    match zstd_safe::decompress(&mut out, frames) {
+        Ok(_) => Ok(out),
+        Err(code) => match zstd_safe::get_error_name(code) {
+            "Destination buffer is too small" => Err(too_large(length)),
+            why => {
+                Err(Error::new(ErrorKind::Compression, format!("the record's zstd data is damaged: {why}")))
+            }
+        },
+    }
 }
 
 /// Decompresses Zstandard frames; an error if that is more than a limit.

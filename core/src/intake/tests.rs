@@ -187,6 +187,24 @@ fn a_delivery_that_is_full_leaves_the_rest() {
 }
 
 #[test]
+fn megabytes_of_lines_keep_their_order_and_their_ids() {
+    let lines = 40_000;
+    let long = LINE.replace("/a?b", &"x".repeat(600_000));
+    let text: String = (0..lines).map(|at| LINE.replace("/a?b", &format!("/{at}")) + "\n").collect();
+    let mut intake = Intake::new(IntakeOptions::new().with_limit(text.len() + long.len()));
+    for (name, data) in [("1", &text), ("2", &long)] {
+        assert!(intake.push(Arrival { name, data: data.as_bytes(), partition_key: "k" }));
+    }
+    // What finds no room is forgotten, in however many pieces it was.
+    assert!(!intake.push(Arrival { name: "3", data: text.as_bytes(), partition_key: "k" }));
+    let taken = intake.finish().unwrap();
+    let mut wanted: Vec<_> = (0..lines).map(|at| (format!("/{at}"), format!("1/{at}"))).collect();
+    wanted.push(("x".repeat(600_000), "2/0".to_owned()));
+    let paths = texts(&taken, "path").into_iter().map(Option::unwrap);
+    assert!(paths.zip(ids(&taken)).eq(wanted));
+}
+
+#[test]
 fn days_are_those_of_the_log_or_of_utc() {
     let evening = LINE.replace("00:00:01", "20:00:00");
     let both = format!("{evening}\n{LINE}\n");

@@ -8,40 +8,66 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
 use super::{IntakeCounts, Origin, Refused};
 use crate::decoder::{Decoder, SAMPLE};
+use crate::envelope::SourceId;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::LogFormat;
 use crate::options::{Encoding, Extras, ParseOptions};
 use crate::schema::{LINE, LINE_ID};
 
+/// Lines are kept in pieces of this size: one piece that grew would be copied again and again, and all of it be there until
+/// the last line is a row.
+const PIECE: usize = 1 << 20;
+
 /// Lines, one after the other, and where each came from.
 #[derive(Debug)]
 pub(super) struct Lines {
-    text: Vec<u8>,
+    pieces: Vec<Vec<u8>>,
     origins: Vec<Origin>,
+}
+
+/// How far lines were taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    pieces: usize,
+    bytes: usize,
+    lines: usize,
 }
 
 impl Default for Lines {
     fn default() -> Self {
         // A mark that opens a file of text is one only there: an empty line keeps the first line from being taken for it.
-        Self { text: vec![b'\n'], origins: Vec::new() }
+        Self { pieces: vec![vec![b'\n']], origins: Vec::new() }
     }
 }
 
 impl Lines {
     pub(super) fn push(&mut self, line: &[u8], origin: Origin) {
-        self.text.extend_from_slice(line);
-        self.text.push(b'\n');
-        self.origins.push(origin);
+        let more = line.len() + 1;
+        if self.pieces.last().is_none_or(|last| last.len() + more > PIECE) {
+            self.pieces.push(Vec::with_capacity(more.max(PIECE)));
+        }
+        if let Some(piece) = self.pieces.last_mut() {
+            piece.extend_from_slice(line);
+            piece.push(b'\n');
+            self.origins.push(origin);
+        }
     }
 
-    pub(super) fn mark(&self) -> (usize, usize) {
-        (self.text.len(), self.origins.len())
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            pieces: self.pieces.len(),
+            bytes: self.pieces.last().map_or(0, Vec::len),
+            lines: self.origins.len(),
+        }
     }
 
     /// Drops all that came after a mark.
-    pub(super) fn cut(&mut self, (text, origins): (usize, usize)) {
-        self.text.truncate(text);
-        self.origins.truncate(origins);
+    pub(super) fn cut(&mut self, mark: Mark) {
+        self.pieces.truncate(mark.pieces);
+        if let Some(last) = self.pieces.last_mut() {
+            last.truncate(mark.bytes);
+        }
+        self.origins.truncate(mark.lines);
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -54,7 +80,11 @@ impl Lines {
 
     /// The format of most.
     pub(super) fn format(&self) -> LogFormat {
-        LogFormat::detect_or_common(&self.text[1..self.text.len().min(SAMPLE)])
+        let mut sample = Vec::new();
+        for piece in &self.pieces {
+            sample.extend_from_slice(&piece[..piece.len().min(SAMPLE - sample.len())]);
+        }
+        LogFormat::detect_or_common(&sample[1..])
     }
 
     /// The rows of these lines, with their ids.
@@ -73,23 +103,26 @@ impl Lines {
         let options = ParseOptions::new().with_format(format.clone()).with_encoding(encoding);
         let mut decoder = Decoder::new(options.with_extras(extras))?;
         let mut batches = Vec::new();
-        let mut rest = &self.text[..];
-        let mut is_end = false;
-        while !is_end {
-            is_end = rest.is_empty();
-            if is_end {
-                decoder.finish()?;
-            } else {
-                rest = &rest[decoder.push(rest)?..];
-            }
+        let Self { pieces, origins } = self;
+        let mut take = |decoder: &mut Decoder| {
             while let Some(batch) = decoder.next_batch() {
-                batches.push(self.identify(&batch, names)?);
+                batches.push(identify(&batch, &origins, names)?);
             }
             for reject in decoder.take_rejects() {
-                let origin = self.origin(reject.line).ok_or_else(lacks)?;
+                let origin = origin(&origins, reject.line).ok_or_else(lacks)?;
                 rejects.push(Refused::line(names, origin, reject.reason, &reject.raw));
             }
+            Ok::<_, Error>(())
+        };
+        for piece in pieces {
+            let mut rest = &piece[..];
+            while !rest.is_empty() {
+                rest = &rest[decoder.push(rest)?..];
+                take(&mut decoder)?;
+            }
         }
+        decoder.finish()?;
+        take(&mut decoder)?;
         let seen = decoder.counts();
         counts.rows += seen.rows;
         counts.rejected += seen.rejected();
@@ -97,27 +130,27 @@ impl Lines {
         counts.blanks += seen.blanks - 1;
         Ok(batches)
     }
+}
 
-    /// Where the line of a number came from; the first line is none.
-    fn origin(&self, line: u64) -> Option<Origin> {
-        self.origins.get(usize::try_from(line).ok()?.checked_sub(2)?).copied()
-    }
+/// Where the line of a number came from; the first line is none.
+fn origin(origins: &[Origin], line: u64) -> Option<Origin> {
+    origins.get(usize::try_from(line).ok()?.checked_sub(2)?).copied()
+}
 
-    /// The batch with ids instead of numbers.
-    fn identify(&self, batch: &RecordBatch, names: &[Arc<str>]) -> Result<RecordBatch> {
-        let at = batch.schema_ref().index_of(&LINE.name).map_err(|_| lacks())?;
-        let numbers = batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(lacks)?;
-        let mut ids = Ids::new(numbers.len(), names);
-        for number in numbers.values() {
-            ids.push(self.origin(*number as u64).ok_or_else(lacks)?);
-        }
-        let schema = batch.schema_ref();
-        let mut fields: Vec<Arc<Field>> = schema.fields().iter().map(Arc::clone).collect();
-        let mut columns = batch.columns().to_vec();
-        fields[at] = Arc::new(field());
-        columns[at] = ids.finish();
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+/// The batch with ids instead of numbers.
+fn identify(batch: &RecordBatch, origins: &[Origin], names: &[Arc<str>]) -> Result<RecordBatch> {
+    let at = batch.schema_ref().index_of(&LINE.name).map_err(|_| lacks())?;
+    let numbers = batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(lacks)?;
+    let mut ids = Ids::new(numbers.len(), names);
+    for number in numbers.values() {
+        ids.push(origin(origins, *number as u64).ok_or_else(lacks)?);
     }
+    let schema = batch.schema_ref();
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().map(Arc::clone).collect();
+    let mut columns = batch.columns().to_vec();
+    fields[at] = Arc::new(field());
+    columns[at] = ids.finish();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 /// The field of the ids.
@@ -129,23 +162,46 @@ pub(super) fn field() -> Field {
 pub(super) struct Ids<'a> {
     column: StringBuilder,
     names: &'a [Arc<str>],
+    /// The id before: of lines of one source, and of one record, all begin alike.
+    text: String,
+    prefix: Option<(Prefix, usize)>,
+}
+
+/// What an id begins with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Source(SourceId),
+    Record(u32),
 }
 
 impl<'a> Ids<'a> {
     pub(super) fn new(rows: usize, names: &'a [Arc<str>]) -> Self {
-        Self { column: StringBuilder::with_capacity(rows, rows * 28), names }
+        let column = StringBuilder::with_capacity(rows, rows * 28);
+        Self { column, names, text: String::new(), prefix: None }
     }
 
     pub(super) fn push(&mut self, origin: Origin) {
-        // Both write into memory, which does not fail.
-        let _ = match origin.id {
-            Some(id) => write!(self.column, "{id}"),
-            None => {
-                let name = self.names.get(origin.record as usize).map_or("", |name| name);
-                write!(self.column, "{name}/{}", origin.index)
-            }
+        let (prefix, number) = match origin.id {
+            Some(id) => (Prefix::Source(id.source), id.offset),
+            None => (Prefix::Record(origin.record), u64::from(origin.index)),
         };
-        self.column.append_value("");
+        match self.prefix {
+            Some((known, length)) if known == prefix => self.text.truncate(length),
+            _ => {
+                self.text.clear();
+                // Into memory, which does not fail.
+                let _ = match prefix {
+                    Prefix::Source(source) => write!(self.text, "{source}-"),
+                    Prefix::Record(record) => {
+                        let name = self.names.get(record as usize).map_or("", |name| name);
+                        write!(self.text, "{name}/")
+                    }
+                };
+                self.prefix = Some((prefix, self.text.len()));
+            }
+        }
+        let _ = write!(self.text, "{number}");
+        self.column.append_value(&self.text);
     }
 
     pub(super) fn finish(mut self) -> ArrayRef {
