@@ -162,13 +162,16 @@ impl Places {
         let at = batch.schema_ref().index_of(&BYTE_OFFSET.name).map_err(|_| lacks())?;
         let places = batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(lacks)?;
         let mut ids = StringBuilder::with_capacity(places.len(), places.len() * 28);
-        let mut text = String::new();
+        // Ids as `LineId` has them; a source's half is the same for many.
+        let (mut source, mut half) = (self.source, format!("{}-", self.source));
         for place in places.values() {
-            text.clear();
             let place = u64::try_from(*place).unwrap_or_default().saturating_sub(guard);
             let id = self.id(self.offset(place));
-            write!(text, "{id}").map_err(|_| lacks())?;
-            ids.append_value(&text);
+            if id.source != source {
+                (source, half) = (id.source, format!("{}-", id.source));
+            }
+            ids.write_str(&half).and_then(|()| write!(ids, "{}", id.offset)).map_err(|_| lacks())?;
+            ids.append_value("");
         }
         let field = Field::new(LINE_ID.name.as_ref(), DataType::Utf8, LINE_ID.nullable);
         let others = |column: usize| column != at;
