@@ -229,17 +229,18 @@ def installed(*packages: str) -> float:
 def report(log: Path, layer: Path, runs: int, folder: Path) -> None:
     """Measure all, print three tables."""
     events = {form: folder / f"{form}.json" for form in FORMS}
-    print("| records | records | lines | MB of event | MB of lines | ms | CPU ms | MB/s of lines | MB of Parquet |")
+    print("| a record holds | records | lines | MB | MB of lines | ms | CPU ms | MB/s of lines | MB of Parquet |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for form, path in events.items():
         write_event(log, form, path)
         count, lines, size = lines_in(path, log)
         found = child("--way", "parser", "--runs", str(runs), path)
+        wall, cpu = found["wall"], found["cpu"]
         print(
             f"| {form} | {count:,} | {lines:,} | {path.stat().st_size / 1e6:.1f} | {size:.1f} "
-            f"| {found['wall'] * 1e3:.1f} | {found['cpu'] * 1e3:.1f} | {size / found['wall']:,.0f} | {found['bytes'] / 1e6:.2f} |"
+            f"| {wall * 1e3:.1f} | {cpu * 1e3:.1f} | {size / wall:,.0f} | {found['bytes'] / 1e6:.2f} |"
         )
-    print("\n| a function | records | ms | CPU ms | peak MB | objects |\n|---|---|--:|--:|--:|--:|")
+    print("\n| a function | a record holds | ms | CPU ms | peak MB | objects |\n|---|---|--:|--:|--:|--:|")
     asked = [("handler", form) for form in FORMS]
     asked += [("classic", "classic"), ("pandas", "classic"), ("pandas of lines", "raw"), ("pandas of lines", "lines")]
     for name, form in asked:
