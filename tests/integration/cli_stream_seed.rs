@@ -9,7 +9,7 @@ use nasalogs_simulator::{Faults, Latency, Simulator};
 use serde_json::Value;
 
 use crate::cli::{Place, lines};
-use crate::cli_stream::{FORMS, duplicates, end, free, signal, spawn, stored, stream, wait_until};
+use crate::cli_stream::{FORMS, duplicates, end, free, spawn, stored, stream, wait_until};
 
 /// All that can go wrong, in another order for each seed.
 fn faults(seed: u64, reshard_every: u64) -> Faults {
@@ -84,7 +84,8 @@ impl Case {
                 wait_until("records", || records() >= most || child.try_wait().unwrap().is_some());
             }
             killed |= child.try_wait().unwrap().is_none();
-            signal(&child, "-KILL");
+            // Not the command: who has ended already may be gone.
+            child.kill().unwrap();
             end(child);
         }
         let ended = stream(&place, &simulator, &arguments).assert().code(0);

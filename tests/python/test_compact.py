@@ -427,6 +427,23 @@ def test_readers_meanwhile_miss_nothing(fresh: Callable[[str], Lake]) -> None:
     assert failures == []
 
 
+@both
+def test_a_note_of_what_has_changed_is_dropped(fresh: Callable[[str], Lake]) -> None:
+    lake = fresh("lake")
+    fill(lake, some_files(days=1))
+    gone = {"name": "dt=1995-07-01/gone.parquet", "size": 9, "version": "1"}
+    made = {"name": "dt=1995-07-01/z0001-0123456789abcdef-0000.parquet", "rows": 1, "size": 9}
+    note = {"version": 1, "partition": "dt=1995-07-01", "inputs": [gone], "outputs": [made], "duplicates": 0}
+    expected = first_of_each(lake)
+    lake.put("_compact/dt=1995-07-01.json", json.dumps(note).encode())
+    compact(lake)
+    assert rows_of(lake) == expected
+    # One of a version to come, or that leads elsewhere, is not touched.
+    for wrong in ({"version": 2}, {"inputs": [{**gone, "name": "../x"}]}):
+        lake.put("_compact/dt=1995-07-01.json", json.dumps({**note, **wrong}).encode())
+        assert "is a note of compact" in lake.run("compact", code=2).stderr
+
+
 @pytest.mark.parametrize("when", ["_compact/", "/z0001"])
 def test_a_file_that_is_replaced_meanwhile_stays(moto: Store, tmp_path: Path, when: str) -> None:
     lake = Prefix(moto, f"{tmp_path.name}/lake/")

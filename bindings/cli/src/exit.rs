@@ -71,6 +71,7 @@ fn hint(error: &Error) -> Option<String> {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Some("make room, or write to another disk".to_owned())
             }
+            io::ErrorKind::FileTooLarge => Some("check 'ulimit -f', or write to another disk".to_owned()),
             _ => None,
         },
     }

@@ -74,6 +74,10 @@ impl<'a> Compactor<'a> {
     /// Does what a note says that an earlier run has left.
     fn resume(&mut self, note: Note) -> Result<()> {
         let (missing, there) = self.compare(&note)?;
+        if missing.len() == note.outputs.len() && self.changed(&note)?.is_some() {
+            // Nothing is visible of it, and its rows are others by now: as if it had not begun.
+            return self.depot.remove(&note.name());
+        }
         if !missing.is_empty() {
             // Nothing is removed before all of the new files are there.
             if let Some(gone) = note.inputs.iter().find(|input| !there.contains_key(&input.name)) {

@@ -27,11 +27,15 @@ pub(super) struct Packer {
     ready: VecDeque<StreamRecord>,
     /// How long a line waits for company.
     linger: Duration,
+    /// Bytes of lines that the encoders hold.
+    held: usize,
 }
 
 #[derive(Debug)]
 struct Lane {
     encoder: RecordEncoder,
+    /// Bytes of lines since its last record.
+    held: usize,
     /// When the first line came that the encoder holds.
     since: Option<Duration>,
     /// Where the lines that the encoder holds are, while they are known by ids of another place.
@@ -40,7 +44,7 @@ struct Lane {
 
 impl Lane {
     fn new(options: EncodeOptions) -> Self {
-        Self { encoder: RecordEncoder::new(options), since: None, places: VecDeque::new() }
+        Self { encoder: RecordEncoder::new(options), held: 0, since: None, places: VecDeque::new() }
     }
 
     /// The next finished record, which is about where its lines were read.
@@ -77,6 +81,7 @@ impl Packer {
             turn: 0,
             ready: VecDeque::new(),
             linger,
+            held: 0,
             shards: shards.clone(),
         };
         packer.set_shards(shards);
@@ -99,6 +104,7 @@ impl Packer {
 
     /// New encoders. Those before have to be empty.
     fn set_shards(&mut self, shards: ShardMap) {
+        self.held = 0;
         self.lanes = match self.is_by_shard() {
             true => {
                 let ranges = shards.shards().iter().map(|shard| shard.first..=shard.last);
@@ -137,10 +143,29 @@ impl Packer {
             lane.places.push_back(Span { source, begin: offset, end: line.end, lines: 1 });
         }
         lane.since.get_or_insert(now);
+        if pushed.is_ok() {
+            lane.held += line.bytes.len();
+            self.held += line.bytes.len();
+        }
         if self.collect(at, now) && key.is_none() {
             self.turn = (at + 1) % self.lanes.len();
         }
+        if self.held > Self::MOST_HELD && self.form == RecordForm::Kpl {
+            self.close_fullest(now);
+        }
         pushed
+    }
+
+    /// How many bytes of lines all aggregates hold that are being filled: a stream may have thousands of shards. (What
+    /// is compressed takes little.)
+    const MOST_HELD: usize = 32 << 20;
+
+    fn close_fullest(&mut self, now: Duration) {
+        let fullest = (0..self.lanes.len()).max_by_key(|at| self.lanes[*at].held);
+        if let Some(at) = fullest {
+            self.lanes[at].encoder.flush();
+            self.collect(at, now);
+        }
     }
 
     fn lane_of(&self, hash: u128) -> usize {
@@ -156,6 +181,8 @@ impl Packer {
         }
         let any = self.ready.len() > before;
         if any {
+            // The line that did not fit any more, if there is one, is no matter.
+            self.held -= std::mem::take(&mut lane.held);
             lane.since = lane.encoder.pending().map(|_| now);
         } else if lane.encoder.pending().is_none() {
             lane.since = None;
@@ -399,6 +426,27 @@ mod tests {
         }
         assert_eq!(spans.iter().map(|span| span.lines).sum::<u64>(), 5);
         assert!(spans.iter().all(|span| span.source == SourceId(1) || (span.begin, span.end) == (0, 8)));
+    }
+
+    #[test]
+    fn many_shards_hold_no_more_than_few() {
+        let mut packer = packer(RecordForm::Kpl, "host", 64);
+        let mut taken = 0;
+        for number in 0..3000_u64 {
+            let text = format!(
+                "host{number} - - [01/Jul/1995:00:00:01 -0400] \"GET /{} HTTP/1.0\" 200 5",
+                "x".repeat(30_000)
+            );
+            let id = LineId { source: SourceId(1), offset: number * 40_000 };
+            let line = SourceLine { bytes: text.as_bytes(), id, known_as: id, end: id.offset + 40_000 };
+            packer.push(Duration::ZERO, &line).unwrap();
+            taken += text.len();
+            while let Some(record) = packer.next_record() {
+                taken -= record.data.len();
+            }
+            // But for what frames the lines, and one line for each shard.
+            assert!(taken < Packer::MOST_HELD + 64 * 40_000, "{taken} bytes are held");
+        }
     }
 
     #[test]

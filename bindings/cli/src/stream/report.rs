@@ -184,6 +184,7 @@ impl Report {
     /// For people, several lines.
     pub(super) fn to_text(&self) -> String {
         if self.lines == 0
+            && self.ended == Ended::Complete
             && self.resumable
             && let Some(checkpoint) = &self.checkpoint
         {
