@@ -1,7 +1,7 @@
 //! `nasalogs stream`: lines from files that grow, or from an archive, to where they are wanted, each delivered at least
 //! once and known by its id.
 //!
-//! The loop in `pipeline` reads lines ([`Follower`](crate::follow::Follower)), lets them go when they are due (`pace`),
+//! The loop in `pipeline` reads lines ([`Follower`]), lets them go when they are due (`pace`),
 //! gives them to a `destination`, and saves how far each source is delivered. Lines go by the block; destinations that
 //! take them one after the other get them from `line`.
 //!
