@@ -1,6 +1,7 @@
 """`layer.py WHEEL ZIP`: the wheel as a layer of Lambda, where Python finds what is in the folder `python`.
 
-The same wheel gives the same bytes: no time of a clock, no owner, one order.
+The same wheel gives the same bytes: no time of a clock, no owner, one order. The wheel's list of what it was built of
+is left out: it is larger than all else beside the library.
 """
 
 import sys
@@ -18,7 +19,8 @@ def main(wheel: Path, layer: Path) -> None:
         zipfile.ZipFile(wheel) as source,
         zipfile.ZipFile(layer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target,
     ):
-        for name in sorted(found.filename for found in source.infolist() if not found.is_dir()):
+        names = (found.filename for found in source.infolist() if not found.is_dir())
+        for name in sorted(name for name in names if ".dist-info/sboms/" not in name):
             # What else a wheel may have belongs elsewhere than beside the packages.
             if ".data/" in name:
                 message = f"{wheel.name} has {name}, for which a layer has no place"
