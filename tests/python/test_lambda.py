@@ -104,8 +104,9 @@ def test_poison_is_among_the_rejects() -> None:
     ],
 )
 def test_what_is_no_event_says_so(wrong: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"event|records"):
-        parse_kinesis_event(wrong)
+    for take in (parse_kinesis_event, KinesisHandler("s3://lake/access/", client=Bucket())):
+        with pytest.raises(error, match=r"event|records"):
+            take(wrong)
 
 
 def test_an_event_in_other_shapes() -> None:
@@ -120,7 +121,7 @@ def test_an_event_in_other_shapes() -> None:
     assert parse_kinesis_event(boto, shard="shard-9").to_batch().column("line_id") == ["shard-9:7/0"]
     empty = parse_kinesis_event({"Records": []})
     assert (empty.records, empty.rows, empty.days, empty.objects("x/")) == (0, 0, [], [])
-    assert pa.table(empty).num_rows == 0
+    assert pa.table(empty).schema.equals(pa.table(parse_kinesis_event(whole)).schema)
 
 
 def test_rows_of_several_days_are_several_objects() -> None:
@@ -177,6 +178,15 @@ def test_the_handler_writes_rows_rejects_and_a_commit() -> None:
     more = [record(line(at), at) for at in range(2, 5)]
     handler({"Records": [*whole["Records"][1:], *more[1:]]}, None)
     assert sorted(row["path"] for row in rows(bucket)) == ["/0", "/1", "/3", "/4"]
+
+
+def test_a_delivery_that_is_too_large_is_written_in_pieces() -> None:
+    bucket = Bucket()
+    whole = event(*(gzip.compress(b"\n".join(line(at) for at in range(n, n + 1000))) for n in range(0, 4000, 1000)))
+    handler = KinesisHandler("s3://lake/access/", client=bucket, limit=150_000)
+    assert handler(whole) == {"batchItemFailures": []}
+    assert sum(key.startswith("access/dt=") for key in bucket.objects) == 2
+    assert sorted(int(row["path"][1:]) for row in rows(bucket)) == list(range(4000))
 
 
 def test_when_the_store_fails_records_come_again_from_the_first() -> None:

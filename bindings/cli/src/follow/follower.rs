@@ -350,6 +350,13 @@ impl Follower {
         self.events.push_back(Poll::Gap(gap));
     }
 
+    /// Whether an earlier run has begun a source: what it sent and could not save is sent again.
+    #[must_use]
+    pub fn is_resumed(&self, source: SourceId) -> bool {
+        let tail = self.ids.get(&source).and_then(|serial| self.tails.get(serial));
+        tail.is_some_and(|tail| tail.is_resumed)
+    }
+
     /// Says that everything of a source before `offset` is safe where it was to go. [`Follower::save`] remembers it.
     pub fn acknowledge(&mut self, source: SourceId, offset: u64) {
         if let Some(tail) = self.ids.get(&source).and_then(|serial| self.tails.get_mut(serial)) {

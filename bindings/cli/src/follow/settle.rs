@@ -59,10 +59,15 @@ impl Follower {
         if tail.stalled.is_some() {
             if is_once || quiet >= grace {
                 let error = tail.stalled.take();
-                let path = tail.path.clone();
                 self.events.extend(error.map(Poll::Trouble));
-                self.reported.insert(path);
-                self.give_up(serial);
+                self.reported.insert(tail.path.clone());
+                if is_once {
+                    // Its writer may finish it: nothing of the line that is cut off is given, and a later run has it whole.
+                    tail.close();
+                    self.over.insert(serial);
+                } else {
+                    self.give_up(serial);
+                }
             }
             return;
         }

@@ -71,6 +71,8 @@ pub(super) struct Tail {
     pub(super) stalled: Option<Error>,
     /// Whether its id is in the saved checkpoint.
     pub(super) saved: bool,
+    /// Whether an earlier run knew it.
+    pub(super) is_resumed: bool,
     /// Whether it waits to be read.
     pub(super) queued: bool,
 }
@@ -145,6 +147,7 @@ impl Tail {
             is_dormant: false,
             stalled: None,
             saved: false,
+            is_resumed: false,
             queued: false,
         }
     }
@@ -177,6 +180,7 @@ impl Tail {
             // What came while nobody looked may be anything: the first scan counts as a rotation.
             since: 1,
             saved: true,
+            is_resumed: true,
             ..Self::new(state.nonce, b"", &path, now)
         }
     }

@@ -237,12 +237,15 @@ impl LineDestination for DryRun {
     }
 
     fn take(&mut self, line: &SourceLine<'_>) -> Result<Fate> {
-        if line.bytes.iter().all(|byte| *byte == b' ') {
-            return Ok(Fate::Blank);
-        }
         self.traffic.add(self.format.parse_line(line.bytes).ok().and_then(|record| record.ts()));
-        let mut fate = Fate::Taken;
+        // Of a blank line there is no object; whatever carries lines carries it too.
+        let is_blank = line.bytes.iter().all(|byte| *byte == b' ');
+        let is_left_out = |form: RecordForm| is_blank && form == RecordForm::Ndjson;
+        let mut fate = if is_left_out(self.wanted) { Fate::Blank } else { Fate::Taken };
         for form in &mut self.forms {
+            if is_left_out(form.form) {
+                continue;
+            }
             if let Err(refusal) = form.packer.push(Duration::ZERO, line)
                 && form.form == self.wanted
             {

@@ -61,6 +61,8 @@ use crate::{message, output};
 
 /// How long one look for the first lines takes.
 const LOOK: Duration = Duration::from_millis(100);
+/// How many bytes are looked at for lines in a format.
+const LOOKED_AT: usize = 16 << 20;
 
 /// Runs it.
 pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
@@ -288,6 +290,9 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
         return Ok((Vec::new(), Some(checked(args, args.format.parse()?)?)));
     }
     let mut ahead = Vec::new();
+    // The first lines that are in no format: those of another file may be.
+    let mut unknown: Option<Error> = None;
+    let mut seen = 0;
     loop {
         if stop.check().is_err() {
             // The run will see it, and end as it should.
@@ -295,20 +300,32 @@ fn look(args: &Args, follower: &mut Follower, stop: &Stop) -> Result<(Vec<Poll>,
         }
         let poll = follower.next(LOOK)?;
         match &poll {
-            Poll::Idle => continue,
+            Poll::Idle => match unknown {
+                Some(error) => return Err(error),
+                None => continue,
+            },
             Poll::Lines(lines) => {
                 let found = match LogFormat::detect(&lines.bytes) {
                     Ok(detection) => detection.format,
                     // The rolls of a table are understood one by one, and this is somewhere in the middle.
                     Err(_) if matches!(args.to, To::Table(_)) && lines.offset > 0 => LogFormat::common(),
-                    Err(error) => return Err(error.with_file(lines.file.to_string())),
+                    Err(error) => {
+                        let error = unknown.unwrap_or_else(|| error.with_file(lines.file.to_string()));
+                        seen += lines.bytes.len();
+                        if seen > LOOKED_AT {
+                            return Err(error);
+                        }
+                        unknown = Some(error);
+                        ahead.push(poll);
+                        continue;
+                    }
                 };
                 ahead.push(poll);
                 return Ok((ahead, Some(checked(args, found)?)));
             }
             Poll::End => {
                 ahead.push(poll);
-                return Ok((ahead, Some(LogFormat::common())));
+                return unknown.map_or_else(|| Ok((ahead, Some(LogFormat::common()))), Err);
             }
             Poll::Gap(_) | Poll::Trouble(_) => ahead.push(poll),
         }

@@ -311,7 +311,7 @@ impl Pipeline {
     fn meet(&mut self, source: SourceId, offset: u64, file: &str) -> Result<()> {
         if let Entry::Vacant(entry) = self.sources.entry(source) {
             entry.insert(Reading { given: offset, acknowledged: offset });
-            self.report.resumed_sources += u64::from(offset > 0);
+            self.report.resumed_sources += u64::from(self.follower.is_resumed(source));
             self.destination.begin(source, offset, file)?;
         }
         Ok(())

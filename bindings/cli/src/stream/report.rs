@@ -189,7 +189,8 @@ impl Report {
             && let Some(checkpoint) = &self.checkpoint
         {
             return format!(
-                "nothing new to deliver to {}, by the checkpoint {checkpoint}; --no-checkpoint sends all again",
+                "nothing new to deliver to {}: there is nothing in the input that the checkpoint {checkpoint} does not know; \
+                 --no-checkpoint sends all again",
                 self.destination
             );
         }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use arrow::array as arrays;
 use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use base64_simd::STANDARD;
 use nasalogs::intake::{Arrival, Intake, IntakeOptions, Taken};
-use nasalogs::schema::with_strings;
+use nasalogs::schema::{LINE_ID, with_strings};
 use nasalogs::sink::parquet::ParquetOptions;
 use nasalogs::sink::{Compression, PartitionTz};
 use nasalogs::{ParseOptions, Result, StringType};
@@ -128,7 +129,12 @@ impl KinesisBatch {
     fn whole(&self, py: Python<'_>) -> PyResult<RecordBatch> {
         let schema = match self.taken.batches.first() {
             Some(batch) => batch.schema(),
-            None => raise(py, ParseOptions::new().schema(&self.taken.format))?,
+            None => {
+                let schema = raise(py, ParseOptions::new().schema(&self.taken.format))?;
+                let id = Field::new(LINE_ID.name.as_ref(), DataType::Utf8, LINE_ID.nullable);
+                let fields = schema.fields().iter().cloned().chain([Arc::new(id)]);
+                Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+            }
         };
         let plain = with_strings(&schema, StringType::Utf8);
         let batch = py.detach(|| -> std::result::Result<_, ArrowError> {

@@ -34,6 +34,8 @@ class KinesisHandler:
         compression: Inside Parquet: "zstd", "snappy", "gzip" or "none".
         commits: Whether commits are written and looked at; without them each delivery costs two requests less, and one
             that comes again in other pieces leaves rows twice, which only their `line_id` tells.
+        limit: How many bytes of lines, decompressed, are taken at once: a delivery with more is written in several
+            pieces. Memory is some five times that at most.
 
     Raises:
         ValueError: An address is none.
@@ -56,6 +58,7 @@ class KinesisHandler:
         partition_tz: Literal["utc", "log"] = "utc",
         compression: str = "zstd",
         commits: bool = True,
+        limit: int = 64 << 20,
     ) -> None:
         if client is None:
             client = import_module("boto3").client("s3")
@@ -64,6 +67,7 @@ class KinesisHandler:
         rejects_bucket, self._rejects_prefix = split(rejects) if rejects else (bucket, f"{self._prefix}_rejects/")
         self._rejects = Store(client, rejects_bucket)
         self._commits = commits
+        self._limit = limit
         self._format = format
         self._encoding: Literal["escape", "latin1"] = encoding
         self._partition_tz: Literal["utc", "log"] = partition_tz
@@ -76,9 +80,14 @@ class KinesisHandler:
         failures = []
         event = getattr(event, "raw_event", event)
         # An event source delivers records of one shard at a time; whoever calls otherwise is served, too.
-        records = sorted(event["Records"], key=_shard)
+        try:
+            records = sorted(event["Records"], key=lambda record: (_shard(record), _order(record)))
+        except (AttributeError, KeyError, TypeError):
+            # Says what is missing.
+            parse_kinesis_event(event)
+            raise
         for shard, group in groupby(records, key=_shard):
-            failed = self._deliver(shard, sorted(group, key=_order))
+            failed = self._deliver(shard, list(group))
             if failed is not None:
                 failures.append({"itemIdentifier": failed})
         return {"batchItemFailures": failures}
@@ -140,6 +149,7 @@ class KinesisHandler:
             encoding=self._encoding,
             partition_tz=self._partition_tz,
             compression=self._compression,
+            limit=self._limit,
             shard=shard,
         )
 
