@@ -83,3 +83,11 @@ def test_a_dry_run_counts_what_is_sent(tmp_path: Path) -> None:
     said = stream("a.log", "--to", "kinesis://web", "--dry-run", "--report", "-", folder=tmp_path, code=0)[0]
     forms = json.loads(said)["dry_run"]["forms"]
     assert {form["records_form"]: form["lines"] for form in forms} == {"raw": 3, "ndjson": 2, "kpl": 3, "block": 3}
+
+
+def test_a_name_cannot_forge_a_line_of_output(tmp_path: Path) -> None:
+    (tmp_path / "a\nforged: all is well.log").write_bytes(b"nonsense\n" + GOOD)
+    words = ["--to", "-", "--records", "ndjson", "--format", "common", "--no-checkpoint"]
+    _, said = stream(str(next(tmp_path.iterdir())), *words, folder=tmp_path, code=1)
+    assert "forged" in said
+    assert not any(line.startswith("forged") for line in said.splitlines())

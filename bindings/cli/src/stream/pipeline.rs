@@ -271,7 +271,8 @@ impl Pipeline {
             Poll::Gap(gap) => {
                 self.meet(gap.source, gap.offset, &gap.file)?;
                 self.destination.end(gap.source)?;
-                self.say(&format!("{}: lines are lost from byte {} on", gap.file, gap.offset));
+                let file = gap.file.escape_debug();
+                self.say(&format!("{file}: lines are lost from byte {} on", gap.offset));
                 self.report.add_gap(&gap);
             }
             Poll::Trouble(error) => {

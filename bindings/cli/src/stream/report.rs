@@ -287,7 +287,7 @@ impl GapReport {
             0 => "an unknown number of bytes".to_owned(),
             bytes => format!("at least {bytes} bytes"),
         };
-        format!("{}: {bytes} from byte {} on", self.file, self.offset)
+        format!("{}: {bytes} from byte {} on", self.file.escape_debug(), self.offset)
     }
 }
 
@@ -298,5 +298,5 @@ fn first(reject: &Reject) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    format!("{}, byte {}: {shown}", reject.file.as_deref().unwrap_or("-"), reject.offset)
+    format!("{}, byte {}: {shown}", reject.file.as_deref().unwrap_or("-").escape_debug(), reject.offset)
 }
