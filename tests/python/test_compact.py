@@ -1,5 +1,6 @@
 """A table whose small files are merged: which rows are there, before, after, meanwhile, and when somebody is killed."""
 
+import io
 import json
 import os
 import random
@@ -319,6 +320,43 @@ def test_killed_at_any_time_nothing_is_lost(tmp_path: Path) -> None:
         compact(lake)
         assert_complete(lake, expected, files)
     assert noted > 0
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "other"])
+def test_old_files_stay_where_the_new_one_is_not_what_was_put(damage: str, tmp_path: Path) -> None:
+    files = some_files(days=1)
+    lake = Directory(tmp_path / "lake")
+    fill(lake, files)
+    expected, old = first_of_each(lake), data_files(lake)
+    process = subprocess.Popen([BINARY, "compact", lake.root, "--all", "--grace", "60"], stdout=subprocess.DEVNULL)
+    try:
+        # Only where files stay: what it stages comes and goes.
+        while not (made := list(lake.root.glob("dt=*/z*.parquet"))):
+            assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    new = [str(path.relative_to(lake.root)) for path in made]
+    body = lake.get(new[0])
+    lake.put(new[0], {"cut": body[:-20], "zeros": bytes(len(body)), "other": parquet([row(1)])}[damage])
+    said = lake.run("compact", "--all", "--grace", "0", code=2).stderr
+    assert "nothing is removed" in said
+    assert all(name in data_files(lake) for name in old)
+    # What it advises helps.
+    (lake.root / new[0]).unlink()
+    compact(lake)
+    assert_complete(lake, expected, files)
+
+
+def test_two_columns_of_one_name_are_left_alone(tmp_path: Path) -> None:
+    table = pa.table([["a", "b"], ["X", "Y"], ["1", "2"]], names=["host", "HOST", "line_id"])
+    for names in (["host", "host", "line_id"], ["host", "HOST", "line_id"], ["host", "line_id", "line_id"]):
+        lake = Directory(tmp_path / "-".join(names))
+        out = io.BytesIO()
+        pq.write_table(table.rename_columns(names), out)
+        lake.put("dt=1995-07-01/a.parquet", out.getvalue())
+        assert b"two columns are called" in lake.run("compact", "--all", "--grace", "0", code=1).stdout
+        assert lake.get("dt=1995-07-01/a.parquet") == out.getvalue()
 
 
 def test_asked_to_stop_it_can_be_completed(tmp_path: Path) -> None:

@@ -31,7 +31,10 @@ impl Unifier {
     /// Takes a file's columns. New ones come behind those that are there.
     pub(super) fn add(&mut self, file: &str, schema: &Schema) -> Result<()> {
         self.files += 1;
-        for field in schema.fields() {
+        for (at, field) in schema.fields().iter().enumerate() {
+            if schema.fields()[..at].iter().any(|other| other.name().eq_ignore_ascii_case(field.name())) {
+                return Err(refuse(file, format!("two columns are called {:?}", field.name())));
+            }
             if !is_written(field.data_type()) {
                 return Err(refuse(
                     file,

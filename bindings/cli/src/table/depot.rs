@@ -199,6 +199,11 @@ impl Depot {
         }
     }
 
+    /// Whether it is a directory of this machine.
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.0, Place::Directory(..))
+    }
+
     /// What a name stands for, for people.
     pub(crate) fn name(&self, name: &str) -> String {
         match &self.0 {
