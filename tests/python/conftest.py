@@ -4,13 +4,16 @@ import json
 import os
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nasalogs as nasalogs_package
 import pytest
+
+if TYPE_CHECKING:
+    from stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("NASALOGS") or ROOT / "target" / "debug" / "nasalogs")
@@ -96,3 +99,24 @@ def genuine() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Store"]:
+    """What speaks like S3: each of two that were not written for us."""
+    yield from serve(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Store"]:
+    """For what is a matter of ours: one server is enough."""
+    yield from serve("moto", tmp_path_factory)
+
+
+def serve(name: str, folders: pytest.TempPathFactory) -> Iterator["Store"]:
+    """Start a server, and stop it."""
+    from stores import Store  # noqa: PLC0415 -- it builds on this file
+
+    started = Store(name, folders.mktemp(name))
+    yield started
+    started.stop()

@@ -77,11 +77,12 @@ def test_each_record_is_there_once(tmp_path: Path, actions: list[tuple[str, int,
             delivered += size
         elif action == "again":
             careless({"Records": records[min(at, delivered) : min(at + size, delivered)]})
-        else:
+        elif data_files(lake):
             compact(lake)
     paths = {each["path"] for each in rows_of(lake)}
     assert paths == {f"/{at}" for at in range(delivered)}
-    compact(lake)
+    # A place in which nothing was written yet is no table.
+    compact(lake) if paths else lake.run("compact", code=2)
     assert sorted(each["path"] for each in rows_of(lake)) == sorted(paths)
     assert len(data_files(lake)) == min(2, delivered)
     if delivered:

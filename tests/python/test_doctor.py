@@ -2,26 +2,18 @@
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from conftest import nasalogs
-from stores import Store
 from tables import DAY, FIELDS, FIRST, Directory, Lake, Prefix, doctor, parquet, row
 
 GOOD = "dt=1995-07-01/good.parquet"
 BAD = "dt=1995-07-01/bad.parquet"
 ROWS = [row(at) for at in range(100)]
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    started = Store("moto", tmp_path_factory.mktemp("store"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(params=["directory", "bucket"])
@@ -103,6 +95,15 @@ def test_a_page_that_is_damaged(lake: Lake) -> None:
     assert {each["kind"] for each in found} == {"damaged"}
 
 
+def test_a_value_that_is_damaged_in_a_page_that_is_not(lake: Lake) -> None:
+    body = bytearray(parquet(ROWS, compression="none", use_dictionary=False))
+    # The length of a text says more than there is.
+    at = body.index(b"host0.example") - 4
+    body[at : at + 4] = b"XXXX"
+    lake.put(BAD, bytes(body))
+    assert {each["kind"] for each in doctor(lake) if each.get("file") == BAD} == {"damaged"}
+
+
 def test_places_where_nobody_looks(lake: Lake) -> None:
     for name in ("stray.parquet", "dt=yesterday/a.parquet", "year=1995/a.parquet", "README.txt", "_x/a.parquet"):
         lake.put(name, parquet(ROWS) if name.endswith(".parquet") else b"text")
@@ -170,6 +171,10 @@ def test_without_a_table_it_is_about_the_program(tmp_path: Path) -> None:
     assert found["backend"]
     assert "has no files of a table" in nasalogs("doctor", tmp_path, check=False).stderr
     assert nasalogs("doctor", "--dt", "1995-07-01", check=False).code == 2
+
+
+def test_days_that_are_not_there_are_not_a_wrong_place(lake: Lake) -> None:
+    assert "has no files of these days" in lake.run("doctor", "--dt", "2001-01-01", code=2).stderr
 
 
 def test_only_some_days(lake: Lake) -> None:

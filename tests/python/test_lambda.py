@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -309,13 +309,6 @@ def committed_objects(bucket: Bucket) -> set[str]:
     """The objects that a commit names."""
     commits = [json.loads(gzip.decompress(body)) for key, body in bucket.objects.items() if "_commits" in key]
     return {key for commit in commits for key in commit["objects"]}
-
-
-@pytest.fixture(scope="module", params=["moto", "ministack"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    started = Store(request.param, tmp_path_factory.mktemp(request.param))
-    yield started
-    started.stop()
 
 
 def test_on_servers_that_were_not_written_for_us(store: Store, generated: Callable[..., Path]) -> None:

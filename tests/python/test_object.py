@@ -4,7 +4,7 @@ import gzip
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow.dataset as ds
@@ -14,21 +14,6 @@ from pyarrow.fs import S3FileSystem
 from stores import KEYS, Cut, Fault, Proxy, Refuse, Request, Store, environment
 
 PART = 8 << 20
-
-
-@pytest.fixture(scope="module", params=["moto", "ministack"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    started = Store(request.param, tmp_path_factory.mktemp(request.param))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """For what is a matter of ours: one server is enough."""
-    started = Store("moto", tmp_path_factory.mktemp("store"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="module")

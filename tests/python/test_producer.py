@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,13 +199,6 @@ def test_rejects_are_kept(tmp_path: Path) -> None:
     assert (report["rejected"], report["acknowledged"]) == (1, 1)
     assert json.loads(client.stored[0]["Data"])["ip"] == "h"
     assert json.loads(rejects.read_text())["raw"] == "nonsense"
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    started = Store("moto", tmp_path_factory.mktemp("store"))
-    yield started
-    started.stop()
 
 
 def test_over_boto3(moto: Store, log: Path) -> None:

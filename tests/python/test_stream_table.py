@@ -3,7 +3,7 @@
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,6 @@ from pyarrow.fs import S3FileSystem
 from readers import only, with_duckdb
 from reference import COMMON, Row
 from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
-
-
-@pytest.fixture(scope="module", params=["moto", "ministack"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    started = Store(request.param, tmp_path_factory.mktemp(request.param))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """For what is a matter of ours: one server is enough."""
-    started = Store("moto", tmp_path_factory.mktemp("store"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="module")

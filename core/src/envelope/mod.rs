@@ -36,6 +36,7 @@
 
 #[cfg(feature = "envelope")]
 pub mod block;
+mod column;
 #[cfg(feature = "envelope")]
 mod decode;
 #[cfg(feature = "envelope")]
@@ -54,6 +55,7 @@ mod record;
 #[cfg(all(test, feature = "envelope"))]
 mod tests;
 
+pub use column::LineIdColumn;
 #[cfg(feature = "envelope")]
 pub use decode::{Item, Packing, RecordDecoder};
 #[cfg(feature = "envelope")]

@@ -32,7 +32,7 @@ mod text;
 
 use std::sync::Arc;
 
-use crate::envelope::{DecodeOptions, Item, LineId, RecordDecoder};
+use crate::envelope::{DecodeOptions, Item, LineId, LineIdColumn, RecordDecoder};
 use crate::error::Result;
 use crate::field::date::{DAY_MS, date};
 use crate::format::LogFormat;
@@ -152,6 +152,16 @@ struct Origin {
     index: u32,
     /// Its id, where it has one.
     id: Option<LineId>,
+}
+
+impl Origin {
+    /// Appends the id of its line.
+    fn push_to(self, ids: &mut LineIdColumn, names: &[Arc<str>]) {
+        match self.id {
+            Some(id) => ids.push(id),
+            None => ids.push_named(names.get(self.record as usize).map_or("", |name| name), self.index),
+        }
+    }
 }
 
 /// Takes the records of one delivery.

@@ -8,9 +8,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field, Schema};
 
-use super::text::{Ids, field};
 use super::{IntakeCounts, Origin, Refused};
-use crate::envelope::{JsonRecord, JsonScratch};
+use crate::envelope::{JsonRecord, JsonScratch, LineIdColumn};
 use crate::error::Result;
 use crate::format::LogFormat;
 use crate::options::{Encoding, StringType};
@@ -169,7 +168,8 @@ fn int<'a>(object: &JsonRecord<'a>, key: &str, range: std::ops::RangeInclusive<i
 struct Rows<'a> {
     columns: &'a [Column],
     builders: Vec<Builder>,
-    ids: Ids<'a>,
+    ids: LineIdColumn,
+    names: &'a [Arc<str>],
     count: usize,
 }
 
@@ -184,7 +184,7 @@ enum Builder {
 impl<'a> Rows<'a> {
     fn new(columns: &'a [Column], names: &'a [Arc<str>]) -> Self {
         let builders = columns.iter().map(|column| Builder::new(column.column_type)).collect();
-        Self { columns, builders, ids: Ids::new(0, names), count: 0 }
+        Self { columns, builders, ids: LineIdColumn::with_capacity(0), names, count: 0 }
     }
 
     /// Appends an object, if all of its fields are right.
@@ -194,7 +194,7 @@ impl<'a> Rows<'a> {
         for (builder, cell) in self.builders.iter_mut().zip(cells?) {
             builder.push(cell);
         }
-        self.ids.push(origin);
+        origin.push_to(&mut self.ids, self.names);
         self.count += 1;
         Ok(())
     }
@@ -207,7 +207,7 @@ impl<'a> Rows<'a> {
             fields.push(Field::new(column.name.as_ref(), data_type, column.nullable));
             arrays.push(builder.finish());
         }
-        fields.push(field());
+        fields.push(LineIdColumn::field());
         arrays.push(self.ids.finish());
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
     }

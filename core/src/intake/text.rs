@@ -1,18 +1,17 @@
 //! Lines as they were logged.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringBuilder};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
 
 use super::{IntakeCounts, Origin, Refused};
 use crate::decoder::{Decoder, SAMPLE};
-use crate::envelope::SourceId;
+use crate::envelope::LineIdColumn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::LogFormat;
 use crate::options::{Encoding, Extras, ParseOptions};
-use crate::schema::{LINE, LINE_ID};
+use crate::schema::LINE;
 
 /// Lines are kept in pieces of this size: one piece that grew would be copied again and again, and all of it be there until
 /// the last line is a row.
@@ -139,74 +138,13 @@ fn origin(origins: &[Origin], line: u64) -> Option<Origin> {
 
 /// The batch with ids instead of numbers.
 fn identify(batch: &RecordBatch, origins: &[Origin], names: &[Arc<str>]) -> Result<RecordBatch> {
-    let at = batch.schema_ref().index_of(&LINE.name).map_err(|_| lacks())?;
-    let numbers = batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(lacks)?;
-    let mut ids = Ids::new(numbers.len(), names);
+    let numbers = batch.column_by_name(&LINE.name).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let numbers = numbers.ok_or_else(lacks)?;
+    let mut ids = LineIdColumn::with_capacity(numbers.len());
     for number in numbers.values() {
-        ids.push(origin(origins, *number as u64).ok_or_else(lacks)?);
+        origin(origins, *number as u64).ok_or_else(lacks)?.push_to(&mut ids, names);
     }
-    let schema = batch.schema_ref();
-    let mut fields: Vec<Arc<Field>> = schema.fields().iter().map(Arc::clone).collect();
-    let mut columns = batch.columns().to_vec();
-    fields[at] = Arc::new(field());
-    columns[at] = ids.finish();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
-}
-
-/// The field of the ids.
-pub(super) fn field() -> Field {
-    Field::new(LINE_ID.name.as_ref(), DataType::Utf8, LINE_ID.nullable)
-}
-
-/// A column of ids.
-pub(super) struct Ids<'a> {
-    column: StringBuilder,
-    names: &'a [Arc<str>],
-    /// The id before: of lines of one source, and of one record, all begin alike.
-    text: String,
-    prefix: Option<(Prefix, usize)>,
-}
-
-/// What an id begins with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Prefix {
-    Source(SourceId),
-    Record(u32),
-}
-
-impl<'a> Ids<'a> {
-    pub(super) fn new(rows: usize, names: &'a [Arc<str>]) -> Self {
-        let column = StringBuilder::with_capacity(rows, rows * 28);
-        Self { column, names, text: String::new(), prefix: None }
-    }
-
-    pub(super) fn push(&mut self, origin: Origin) {
-        let (prefix, number) = match origin.id {
-            Some(id) => (Prefix::Source(id.source), id.offset),
-            None => (Prefix::Record(origin.record), u64::from(origin.index)),
-        };
-        match self.prefix {
-            Some((known, length)) if known == prefix => self.text.truncate(length),
-            _ => {
-                self.text.clear();
-                // Into memory, which does not fail.
-                let _ = match prefix {
-                    Prefix::Source(source) => write!(self.text, "{source}-"),
-                    Prefix::Record(record) => {
-                        let name = self.names.get(record as usize).map_or("", |name| name);
-                        write!(self.text, "{name}/")
-                    }
-                };
-                self.prefix = Some((prefix, self.text.len()));
-            }
-        }
-        let _ = write!(self.text, "{number}");
-        self.column.append_value(&self.text);
-    }
-
-    pub(super) fn finish(mut self) -> ArrayRef {
-        Arc::new(self.column.finish())
-    }
+    ids.replace(batch, &LINE.name)
 }
 
 fn lacks() -> Error {

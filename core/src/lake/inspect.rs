@@ -11,7 +11,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::{days, guarded, is_sane, text};
+use super::{batches, days, guarded, is_sane, open, text};
 use crate::error::{Error, Result};
 use crate::schema::ColumnType;
 
@@ -108,7 +108,7 @@ pub struct Inspection {
 }
 
 /// Looks into a file: its footer, the header of each page, and, where the day is given that its path names
-/// (`1995-07-01`), whether its rows are of that day, in UTC or as logged. Pages are decompressed, so that damage is seen.
+/// (`1995-07-01`), whether its rows are of that day, in UTC or as logged. Every value is read, so that damage is seen.
 ///
 /// ```
 /// use nasalogs::lake::{Ailment, inspect};
@@ -214,7 +214,16 @@ fn look(reader: &SerializedFileReader<File>, path: &Path, day: Option<&str>, fou
             look_at_pages(reader, metadata, group, at, found);
         }
     }
-    let is_damaged = found.0.problems.iter().any(|problem| problem.ailment == Ailment::Damaged);
+    let has = |found: &Found, ailments: &[Ailment]| {
+        found.0.problems.iter().any(|problem| ailments.contains(&problem.ailment))
+    };
+    // A page that is whole can hold values that are not: who reads them finds out. What nobody here decompresses is said.
+    if !has(found, &[Ailment::Damaged, Ailment::Codec])
+        && let Err(error) = values(path)
+    {
+        found.add(Ailment::Damaged, None, error.message().to_owned());
+    }
+    let is_damaged = has(found, &[Ailment::Damaged]);
     if let Some(day) = day
         && !is_damaged
         && let Some((rows, example)) = days::strangers(metadata, path, day)
@@ -225,6 +234,12 @@ fn look(reader: &SerializedFileReader<File>, path: &Path, day: Option<&str>, fou
         );
         found.add(Ailment::WrongDay, None, message);
     }
+}
+
+/// Reads every value.
+fn values(path: &Path) -> Result<()> {
+    let name = path.to_string_lossy();
+    batches(&name, open(&name, path)?)?.try_for_each(|batch| batch.map(drop))
 }
 
 fn look_at_type(column: &ColumnDescriptor, name: &str, found: &mut Found) {

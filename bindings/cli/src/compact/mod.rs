@@ -36,7 +36,7 @@ use crate::object::{Access, Location};
 use crate::table::Depot;
 use crate::{message, output, value};
 pub use note::NOTES;
-pub use plan::{Days, data_file, is_day};
+pub use plan::{Days, data_file, is_day, no_table};
 
 use plan::Plan;
 use report::Report;
@@ -73,7 +73,8 @@ pub struct Args {
     /// Compression of the new files: zstd (also zstd:LEVEL), snappy or none
     #[arg(long, value_name = "CODEC", default_value = "zstd")]
     compression: Compression,
-    /// Say what would be merged, and change nothing
+    /// Say what would be merged, by names and sizes alone (what is in the files is seen when they are merged), and change
+    /// nothing; what a run before has begun is not completed either
     #[arg(long)]
     dry_run: bool,
     /// The report as JSON

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::time::SystemTime;
 
-use nasalogs::Result;
 use nasalogs::field::time;
+use nasalogs::{Error, ErrorKind, Result};
 use twox_hash::XxHash3_64;
 
 use super::note::Input;
@@ -67,6 +67,13 @@ pub fn data_file(name: &str) -> Option<(&str, &str)> {
     is_data.then_some((day, own))
 }
 
+/// What is said of a place in which there is nothing to look at: a name that is mistyped is not a table in good order.
+pub fn no_table(place: &str) -> Error {
+    Error::new(ErrorKind::Io, "has no files of a table").with_file(place).with_hint(
+        "name the place in which the partitions are, dt=YYYY-MM-DD; or has nothing been written there yet?",
+    )
+}
+
 /// A partition that is to be merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
@@ -97,10 +104,16 @@ impl Plan {
     /// Looks at what is there.
     pub fn make(depot: &Depot, days: &Days, target: u64) -> Result<Self> {
         let mut partitions: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        let mut is_table = false;
         for entry in depot.files("dt=")? {
-            if let Some((day, _)) = data_file(&entry.name).filter(|(day, _)| days.has(day)) {
+            let Some((day, _)) = data_file(&entry.name) else { continue };
+            is_table = true;
+            if days.has(day) {
                 partitions.entry(format!("dt={day}")).or_default().push(entry);
             }
+        }
+        if !is_table {
+            return Err(no_table(&depot.name("")));
         }
         // After the files: see the module above.
         let rolls: Vec<String> = depot

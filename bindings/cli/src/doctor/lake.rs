@@ -8,7 +8,7 @@ use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 use super::leftover;
 use super::report::{Finding, Level, Report};
-use crate::compact::{Days, data_file, is_day};
+use crate::compact::{Days, data_file, is_day, no_table};
 use crate::crew;
 use crate::interrupt::Stop;
 use crate::number::grouped;
@@ -37,9 +37,11 @@ pub fn examine(lake: &Location, access: &Access, days: &Days, stop: &Stop) -> Re
         files.push((entry, place));
     }
     if files.is_empty() {
-        return Err(Error::new(ErrorKind::Io, "has no files of a table")
-            .with_file(lake.to_string())
-            .with_hint("name the place in which the partitions are, dt=YYYY-MM-DD"));
+        // Days that have none are not a wrong place.
+        return Err(match entries.iter().any(|entry| data_file(&entry.name).is_some()) {
+            true => Error::new(ErrorKind::Io, "has no files of these days").with_file(lake.to_string()),
+            false => no_table(&lake.to_string()),
+        });
     }
     let copies = tempfile::tempdir().map_err(|error| Error::io("temporary directory", error))?;
     let inspections = crew::each(&files, |(entry, place)| {

@@ -1,14 +1,13 @@
 //! From the bytes of a roll to files of days.
 
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use nasalogs::arrow::array::{ArrayRef, AsArray, RecordBatch, StringBuilder};
-use nasalogs::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use nasalogs::envelope::{LineId, SourceId};
-use nasalogs::schema::{BYTE_OFFSET, LINE_ID};
+use nasalogs::arrow::array::{AsArray, RecordBatch};
+use nasalogs::arrow::datatypes::{Int64Type, SchemaRef};
+use nasalogs::envelope::{LineId, LineIdColumn, SourceId};
+use nasalogs::schema::BYTE_OFFSET;
 use nasalogs::sink::{BatchSink, OutputFormat, PartitionOptions, PartitionedSink, SinkOptions, StagedFile};
 use nasalogs::{Decoder, Error, ErrorKind, Extras, LogFormat, ParseOptions, Result};
 
@@ -159,32 +158,14 @@ impl Places {
 
     /// The batch with ids of lines instead of places.
     fn identify(&self, batch: &RecordBatch, guard: u64) -> Result<RecordBatch> {
-        let at = batch.schema_ref().index_of(&BYTE_OFFSET.name).map_err(|_| lacks())?;
-        let places = batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(lacks)?;
-        let mut ids = StringBuilder::with_capacity(places.len(), places.len() * 28);
-        // Ids as `LineId` has them; a source's half is the same for many.
-        let (mut source, mut half) = (self.source, format!("{}-", self.source));
+        let places = batch.column_by_name(&BYTE_OFFSET.name);
+        let places = places.and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(lacks)?;
+        let mut ids = LineIdColumn::with_capacity(places.len());
         for place in places.values() {
             let place = u64::try_from(*place).unwrap_or_default().saturating_sub(guard);
-            let id = self.id(self.offset(place));
-            if id.source != source {
-                (source, half) = (id.source, format!("{}-", id.source));
-            }
-            ids.write_str(&half).and_then(|()| write!(ids, "{}", id.offset)).map_err(|_| lacks())?;
-            ids.append_value("");
+            ids.push(self.id(self.offset(place)));
         }
-        let field = Field::new(LINE_ID.name.as_ref(), DataType::Utf8, LINE_ID.nullable);
-        let others = |column: usize| column != at;
-        let schema = batch.schema_ref();
-        let fields = (0..schema.fields().len()).filter(|&column| others(column));
-        let fields: Vec<Arc<Field>> =
-            fields.map(|column| Arc::clone(&schema.fields()[column])).chain([Arc::new(field)]).collect();
-        let columns = (0..batch.num_columns()).filter(|&column| others(column));
-        let columns: Vec<ArrayRef> = columns
-            .map(|column| Arc::clone(batch.column(column)))
-            .chain([Arc::new(ids.finish()) as ArrayRef])
-            .collect();
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+        ids.replace(batch, &BYTE_OFFSET.name)
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use arrow::array as arrays;
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use base64_simd::STANDARD;
+use nasalogs::envelope::LineIdColumn;
 use nasalogs::intake::{Arrival, Intake, IntakeOptions, Taken};
-use nasalogs::schema::{LINE_ID, with_strings};
+use nasalogs::schema::with_strings;
 use nasalogs::sink::parquet::ParquetOptions;
 use nasalogs::sink::{Compression, PartitionTz};
 use nasalogs::{ParseOptions, Result, StringType};
@@ -131,8 +132,7 @@ impl KinesisBatch {
             Some(batch) => batch.schema(),
             None => {
                 let schema = raise(py, ParseOptions::new().schema(&self.taken.format))?;
-                let id = Field::new(LINE_ID.name.as_ref(), DataType::Utf8, LINE_ID.nullable);
-                let fields = schema.fields().iter().cloned().chain([Arc::new(id)]);
+                let fields = schema.fields().iter().cloned().chain([Arc::new(LineIdColumn::field())]);
                 Arc::new(Schema::new(fields.collect::<Vec<_>>()))
             }
         };
