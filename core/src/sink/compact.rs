@@ -6,31 +6,12 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::failure::Label;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The type that is written instead.
-fn plain_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Utf8View => DataType::Utf8,
-        DataType::BinaryView => DataType::Binary,
-        other => other.clone(),
-    }
-}
-
-/// The schema without views.
-pub(super) fn schema(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> = schema
-        .fields()
-        .iter()
-        .map(|field| field.as_ref().clone().with_data_type(plain_type(field.data_type())))
-        .collect();
-    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
-}
-
-/// The batch without views; `schema` is what [`schema`] made of its.
+/// The batch with its views made what `schema` has instead: plain strings.
 pub(super) fn batch(batch: &RecordBatch, schema: &SchemaRef, label: &Label) -> Result<RecordBatch> {
     let columns = batch
         .columns()

@@ -10,6 +10,8 @@ use super::compact;
 use super::failure::Label;
 use super::out::Out;
 use crate::error::Result;
+use crate::options::StringType;
+use crate::schema::with_strings;
 
 /// What the two formats have in common.
 trait Ipc: Send + Sized {
@@ -49,7 +51,7 @@ impl Ipc for StreamWriter<Out> {
 
 /// Starts Arrow IPC on an output.
 pub(super) fn writer(out: Out, schema: &SchemaRef) -> Result<Box<dyn Writer>> {
-    let schema = compact::schema(schema);
+    let schema = with_strings(schema, StringType::Utf8);
     let label = out.label().clone();
     let fail = |error| label.foreign(error);
     if out.is_stream() {

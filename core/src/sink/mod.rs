@@ -19,7 +19,7 @@
 //! ```
 
 mod atomic;
-#[cfg(any(feature = "ipc", feature = "parquet"))]
+#[cfg(feature = "ipc")]
 mod compact;
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
 mod compression;

@@ -27,7 +27,7 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
@@ -36,6 +36,8 @@ use parquet::file::writer::SerializedFileWriter;
 use self::column::Column;
 use self::page::Chunk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::StringType;
+use crate::schema::with_strings;
 use crate::sink::Compression;
 
 /// How a Parquet file is written.
@@ -156,7 +158,8 @@ impl<W: Write + Send> ParquetWriter<W> {
         let codec = options.compression.codec()?;
         let rows = options.row_group_rows;
         let options = options.with_row_group_rows(rows);
-        let stored = without_views(&schema);
+        // A reader that knows no views must not be told of them.
+        let stored = with_strings(&schema, StringType::Utf8);
         let descriptor = ArrowSchemaConverter::new().convert(&stored).map_err(error)?;
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("nasalogs version ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -341,25 +344,8 @@ impl<W: Write + Send> ParquetWriter<W> {
 
 /// Whether a column of a type can be written.
 #[cfg(feature = "lake")]
-pub(crate) fn is_written(data_type: &DataType) -> bool {
+pub(crate) fn is_written(data_type: &arrow::datatypes::DataType) -> bool {
     Column::supports(data_type)
-}
-
-/// The schema as it is stored: a reader that knows no views must not be told of them.
-fn without_views(schema: &Schema) -> Schema {
-    let fields: Vec<Field> = schema
-        .fields()
-        .iter()
-        .map(|field| {
-            let stored = match field.data_type() {
-                DataType::Utf8View => DataType::Utf8,
-                DataType::BinaryView => DataType::Binary,
-                other => other.clone(),
-            };
-            field.as_ref().clone().with_data_type(stored)
-        })
-        .collect();
-    Schema::new_with_metadata(fields, schema.metadata().clone())
 }
 
 /// The output below parquet-rs: larger writes than its own buffer makes, and a way to get the output back together

@@ -11,7 +11,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{ParquetOptions, ParquetWriter, without_views};
+use super::{ParquetOptions, ParquetWriter};
+use crate::options::StringType;
+use crate::schema::with_strings;
 
 fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some(Arc::from("UTC")))
@@ -39,7 +41,7 @@ fn write(schema: &SchemaRef, batches: &[RecordBatch], options: ParquetOptions) -
 
 /// All batches as one, without views.
 fn stored(schema: &SchemaRef, batches: &[RecordBatch]) -> RecordBatch {
-    let stored = Arc::new(without_views(schema));
+    let stored = with_strings(schema, StringType::Utf8);
     let batches: Vec<RecordBatch> = batches
         .iter()
         .map(|batch| {
