@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,8 +79,9 @@ class Directory:
         whole.rename(path)
 
     def names(self) -> list[str]:
-        """Return the names of all files."""
-        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
+        """Return the names of all files; directories that vanish meanwhile have none."""
+        found = (Path(folder, name) for folder, _, names in os.walk(self.root) for name in names)
+        return sorted(str(path.relative_to(self.root)) for path in found)
 
     def get(self, name: str) -> bytes:
         """Return a file's bytes."""
