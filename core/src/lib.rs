@@ -107,6 +107,7 @@
 //! | `intake` | the module [`intake`]: records of a stream to rows |
 //! | `ddl` | the module [`ddl`]: the table that the files are, for Athena, Glue, CloudFormation, Spark and DuckDB |
 //! | `lake` | the module [`lake`]: the files of a table merged, and looked at |
+//! | `filter` | the module [`filter`]: rows chosen by time, status, method, path and host; time zones |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -122,6 +123,8 @@ pub mod delivery;
 pub mod envelope;
 mod error;
 pub mod field;
+#[cfg(feature = "filter")]
+pub mod filter;
 pub mod format;
 #[cfg(feature = "generate")]
 pub mod generate;
