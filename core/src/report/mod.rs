@@ -25,6 +25,7 @@ mod answer;
 mod columns;
 mod cube;
 mod dictionary;
+mod html;
 mod option;
 mod popular;
 mod tally;
@@ -36,6 +37,7 @@ pub use answer::{
     StatusRow, Time,
 };
 pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
+pub use html::{html, live_html};
 pub use option::ReportOptions;
 pub use tally::Tally;
 
