@@ -152,10 +152,10 @@ const PANELS = [
     }),
   },
   { id: "classes", title: "Status classes over time", span: 8, draw: drawClasses },
-  {
-    id: "types", title: "File types", span: 4,
-    draw: (page, view) => list(page, "types", { dimension: "type", noun: "file types", head: "Type", rows: view.types, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
-  },
+  ...[["methods", "Methods", "method", "Method"], ["protocols", "Protocols", "protocol", "Protocol"]].map(([id, title, dimension, head]) => ({
+    id, title, span: 4, stacked: true,
+    draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id], whole: view.requests, columns: [COLUMN.requests, COLUMN.share(view.requests)] }),
+  })),
   {
     id: "not_found", title: "Not found (404)", span: 6,
     draw: (page, view) => {
@@ -173,11 +173,11 @@ const PANELS = [
     id, title, span: 6, when: (report) => report[id] !== null && report[id] !== undefined,
     draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id].rows, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
   })),
-  ...[["methods", "Methods", "method", "Method"], ["protocols", "Protocols", "protocol", "Protocol"]].map(([id, title, dimension, head]) => ({
-    id, title, span: 4,
-    draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id], whole: view.requests, columns: [COLUMN.requests, COLUMN.share(view.requests)] }),
-  })),
-  { id: "quality", title: "Data quality", span: 4, draw: drawQuality },
+  {
+    id: "types", title: "File types", span: 4,
+    draw: (page, view) => list(page, "types", { dimension: "type", noun: "file types", head: "Type", rows: view.types, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
+  },
+  { id: "quality", title: "Data quality", span: 8, draw: drawQuality },
 ];
 
 function drawClasses(page, view) {
