@@ -172,7 +172,7 @@ class Page {
     const names = report.inputs.map(visible);
     const title = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${exact(names.length - 2)} more` : names.join(", ") || "no input";
     const { first, last } = report.period ?? { first: null, last: null };
-    const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
+    const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name.replace("-", "−")}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
     const facts = [
       first === null ? "no requests" : `${clock.time(first)} – ${clock.time(last)} ${zone}`,
       report.format ? `${report.format} format` : null,
