@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
+use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaDataWriter};
 use proptest::prelude::*;
 
 use super::*;
@@ -92,6 +93,62 @@ proptest! {
         prop_assert!(made[..made.len() - 1].iter().all(|made| made.rows == cut));
         let paths: Vec<PathBuf> = made.into_iter().map(|made| made.path).collect();
         prop_assert_eq!(values(&paths), expected);
+    }
+}
+
+/// The same file, whose footer says that each group has so many rows, and each column so many values.
+fn lying(piece: &Piece, name: &str, rows: i64, values: i64) -> Piece {
+    let bytes = fs::read(&piece.path).unwrap();
+    let metadata = open("", &piece.path).unwrap().metadata().as_ref().clone();
+    let groups: Vec<_> = metadata
+        .row_groups()
+        .iter()
+        .map(|group| {
+            let chunk = |chunk: &ColumnChunkMetaData| {
+                chunk.clone().into_builder().set_num_values(values).build().unwrap()
+            };
+            let columns = group.columns().iter().map(chunk).collect();
+            group.clone().into_builder().set_num_rows(rows).set_column_metadata(columns).build().unwrap()
+        })
+        .collect();
+    let own = metadata.file_metadata();
+    let total = rows * groups.len() as i64;
+    let own = FileMetaData::new(own.version(), total, None, None, own.schema_descr_ptr(), None);
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    let mut made = bytes[..bytes.len() - 8 - length].to_vec();
+    ParquetMetaDataWriter::new(&mut made, &ParquetMetaData::new(own, groups)).finish().unwrap();
+    let path = piece.path.with_file_name(name);
+    fs::write(&path, made).unwrap();
+    Piece { name: name.to_owned(), path }
+}
+
+#[test]
+fn how_many_rows_there_are_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines: Vec<(i64, String)> = (0..5).map(|row| (row, format!("id {}", row % 3))).collect();
+    let sound = rows(directory.path(), "sound", &lines);
+    let ids = || Arc::new(StringArray::from(vec!["x", "x"])) as ArrayRef;
+    let without = file(directory.path(), "without", vec![("host", ids())]);
+    for count in [4, 6, 1 << 50, i64::MAX] {
+        let liar = lying(&sound, "liar", count, count);
+        let mut merge = Merge::open(vec![sound.clone(), liar], &go_on).unwrap();
+        let error = merge.remove_duplicates(directory.path(), &go_on).unwrap_err().to_string();
+        assert!(error.starts_with("liar: has other rows than its footer says"), "{count}: {error}");
+        // Nor are numbers of rows as high as a file says that has no ids.
+        let liar = lying(&without, "liar", count, count);
+        let mut merge = Merge::open(vec![liar, sound.clone()], &go_on).unwrap();
+        assert_eq!(merge.remove_duplicates(directory.path(), &go_on).unwrap(), 2);
+        let place = |_| directory.path().join(format!("made{count}"));
+        let made = merge.write(&place, Cut::Bytes(1 << 20), &MergeOptions::new(), &go_on);
+        assert!(made.unwrap_err().to_string().starts_with("liar: has other rows"), "{count}");
+    }
+    let liars = vec![lying(&sound, "liar", i64::MAX, i64::MAX); 3];
+    let error = Merge::open(liars, &go_on).err().unwrap().to_string();
+    assert!(error.starts_with("liar: has other rows than its footer says"), "{error}");
+    for (count, values) in [(0, 5), (5, 1 << 50), (1 << 50, 5)] {
+        let liar = lying(&sound, "liar", count, values);
+        let error = Merge::open(vec![liar], &go_on).err().unwrap().to_string();
+        assert!(error.contains("its footer contradicts itself about its rows"), "{error}");
     }
 }
 
