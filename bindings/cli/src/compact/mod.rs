@@ -36,7 +36,7 @@ use crate::object::{Access, Location};
 use crate::table::Depot;
 use crate::{message, output, value};
 pub use note::NOTES;
-pub use plan::{Days, data_file, is_day, no_table};
+pub use plan::{Days, data_file, no_table};
 
 use plan::Plan;
 use report::Report;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use nasalogs::field::time::days_from_date;
 use nasalogs::lake::{FileColumn, Inspection, Problem, column_type, inspect};
 use nasalogs::schema::{Column, ColumnType, EXTRA, LINE_ID};
 use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 use super::leftover;
 use super::report::{Finding, Level, Report};
-use crate::compact::{Days, data_file, is_day, no_table};
+use crate::compact::{Days, data_file, no_table};
 use crate::crew;
 use crate::interrupt::Stop;
 use crate::number::grouped;
@@ -87,7 +88,7 @@ impl<'a> Place<'a> {
         }
         let directories = name.rsplit_once('/').map_or("", |(directories, _)| directories);
         match directories.split('/').find_map(|part| part.strip_prefix("dt=")) {
-            Some(day) if is_day(day) => Self::Day(day),
+            Some(day) if days_from_date(day).is_some() => Self::Day(day),
             Some(other) => Self::Other(other),
             None => Self::Outside,
         }
