@@ -48,7 +48,8 @@ fn is_sane(metadata: &ParquetMetaData, file: &File) -> std::result::Result<(), P
     let end = i64::try_from(file.metadata()?.len()).map_err(|_| wrong())?;
     let mut rows = 0_i64;
     for group in metadata.row_groups() {
-        rows = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0).ok_or_else(contradicts)?;
+        rows =
+            rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0).ok_or_else(contradicts)?;
         if group.columns().is_empty() && group.num_rows() > 0 {
             return Err(contradicts());
         }

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int32Type, TimeUnit};
+use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaDataWriter};
 use proptest::prelude::*;
 
@@ -34,6 +36,16 @@ fn rows(directory: &Path, name: &str, rows: &[(i64, String)]) -> Piece {
     let values: Int64Array = rows.iter().map(|(value, _)| Some(*value)).collect();
     let ids: StringArray = rows.iter().map(|(_, id)| Some(id.as_str())).collect();
     file(directory, name, vec![("bytes", Arc::new(values)), ("line_id", Arc::new(ids))])
+}
+
+/// The same as others write it, who have more types.
+fn foreign(directory: &Path, name: &str, columns: Vec<(&str, ArrayRef)>) -> Piece {
+    let path = directory.join(name);
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    Piece { name: name.to_owned(), path }
 }
 
 fn read(path: &Path) -> RecordBatch {
@@ -209,6 +221,80 @@ fn files_have_the_size_that_was_asked_for() {
 }
 
 #[test]
+fn what_a_merge_refuses_is_called_ill() {
+    use DataType::*;
+    let directory = tempfile::tempdir().unwrap();
+    let zoned = |unit| Timestamp(unit, Some("UTC".into()));
+    let types = [
+        Boolean,
+        Int8,
+        Int16,
+        Int32,
+        Int64,
+        UInt16,
+        UInt64,
+        Float16,
+        Float32,
+        Float64,
+        Date32,
+        Time32(TimeUnit::Millisecond),
+        Decimal128(10, 2),
+        Utf8,
+        LargeUtf8,
+        Binary,
+        FixedSizeBinary(4),
+        zoned(TimeUnit::Millisecond),
+        zoned(TimeUnit::Microsecond),
+        zoned(TimeUnit::Nanosecond),
+        Timestamp(TimeUnit::Millisecond, None),
+        List(Arc::new(arrow::datatypes::Field::new("item", Int32, true))),
+    ];
+    let files: Vec<(Piece, Inspection)> = types
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| {
+            let piece = foreign(directory.path(), &at.to_string(), vec![("x", new_null_array(kind, 3))]);
+            let found = inspect(&piece.path, None).unwrap();
+            (piece, found)
+        })
+        .collect();
+    let mut merged = 0;
+    for (one, found) in &files {
+        for (other, more) in &files {
+            let is_ill =
+                !found.problems.is_empty() || !more.problems.is_empty() || found.columns != more.columns;
+            match Merge::open(vec![one.clone(), other.clone()], &go_on) {
+                Ok(_) => merged += 1,
+                Err(error) => assert!(is_ill, "{error}: {found:?} {more:?}"),
+            }
+        }
+    }
+    // Of the six types that tables have, each with itself, and the two texts with each other.
+    assert_eq!(merged, 9);
+    let number = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let twice = foreign(directory.path(), "twice", vec![("x", number()), ("x", number())]);
+    assert!(Merge::open(vec![twice.clone()], &go_on).is_err());
+    let found = inspect(&twice.path, None).unwrap();
+    assert_eq!(found.problems.iter().map(|problem| problem.ailment).collect::<Vec<_>>(), [Ailment::SameName]);
+}
+
+#[test]
+fn rows_are_held_against_the_footer() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>((0..5).map(|row| Some(vec![Some(row)])));
+    // How many values there are says nothing of the rows where columns are repeated.
+    let sound = foreign(directory.path(), "sound", vec![("x", Arc::new(lists))]);
+    let found = inspect(&lying(&sound, "liar", 7, 5).path, None).unwrap();
+    let damage: Vec<&str> = found
+        .problems
+        .iter()
+        .filter(|problem| problem.ailment == Ailment::Damaged)
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!((found.rows, damage), (5, vec!["has 5 rows, and 7 as its footer says"]));
+}
+
+#[test]
 fn our_own_files_are_sound() {
     let directory = tempfile::tempdir().unwrap();
     let piece = rows(directory.path(), "a", &[(1, "x".to_owned()), (2, "y".to_owned())]);
@@ -234,6 +320,13 @@ fn spoilt_files_are_told_apart() {
     assert_eq!(ailment(b"PAR"), Some(Ailment::NotParquet));
     for length in [4, 8, 11, sound.len() / 2, sound.len() - 1] {
         assert_eq!(ailment(&sound[..length]), Some(Ailment::Truncated), "{length}");
+    }
+    // With an encrypted footer, which is at the beginning too or not.
+    let end = sound.len() - 4;
+    for begin in [b"PAR1", b"PARE"] {
+        let encrypted = [&begin[..], &sound[4..end], b"PARE"].concat();
+        assert_eq!(ailment(&encrypted), Some(Ailment::NotParquet));
+        assert_eq!(ailment(&encrypted[..end]), Some(Ailment::Truncated));
     }
     // Whatever is changed, it is looked at to the end.
     for at in 0..sound.len() {
