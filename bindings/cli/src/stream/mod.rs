@@ -98,7 +98,8 @@ pub struct Delivery {
 }
 
 /// Delivers to a stream over a transport of the caller's: what `nasalogs stream --to kinesis://…` does, without its
-/// network. Returns when all is delivered, when it fails, or some time after the flag of `stop` was set.
+/// network, with at most `in_flight` requests under way. Returns when all is delivered, when it fails, or some time after
+/// the flag of `stop` was set.
 ///
 /// # Errors
 /// When it cannot begin: options that do not go together, inputs that cannot be read, a checkpoint that is in use.
@@ -106,9 +107,11 @@ pub fn deliver(
     args: &Args,
     transport: Box<dyn Transport + Send>,
     shards: ShardMap,
+    in_flight: usize,
     stop: &Stop,
 ) -> Result<Delivery> {
-    over(args, transport, shards, plan::delivery_options(args), stop)
+    let options = Options { max_in_flight: in_flight, ..plan::delivery_options(args) };
+    over(args, transport, shards, options, stop)
 }
 
 /// Makes requests, one after the other, as full as they can be, over a transport that takes its time: what a shard takes a

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use nasalogs::delivery::{ShardMap, hash_key};
+use nasalogs::delivery::ShardMap;
 use nasalogs::envelope::{
     EncodeOptions, Item, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, Refusal, SourceId, Span,
-    StreamRecord, partition_key,
+    StreamRecord, hash_key, partition_key,
 };
 use nasalogs::{Error, ErrorKind, Result};
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::world::{Plan, World, data, identity, stored};
 use crate::delivery::simulator::Faults;
 use crate::delivery::{
-    Engine, Options, Outcome, Rate, RecordOutcome, Refusal, Request, Shard, ShardMap, Step, hash_key,
+    Engine, Options, Outcome, Rate, RecordOutcome, Refusal, Request, Shard, ShardMap, Step,
 };
-use crate::envelope::{SourceId, Span, StreamRecord};
+use crate::envelope::{SourceId, Span, StreamRecord, hash_key};
 
 const SOURCE: SourceId = SourceId(3);
 
