@@ -165,7 +165,9 @@ impl Follower {
             }
         }
         if is_copy && !(newcomer.wanted && is_quiet) {
-            return Ok(Some(Verdict::Wait(Waits::Copy)));
+            // Read once, nothing is truncated any more; another run looks again.
+            let waits = if self.options.follow { Verdict::Wait(Waits::Copy) } else { Verdict::Settled };
+            return Ok(Some(waits));
         }
         // The file itself may have grown.
         let is_known = |known: &&mut Known| match known.state.whole && known.state.file != newcomer.stat.key {
