@@ -93,8 +93,9 @@ impl Follower {
                 .is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
         };
         let is_found = |seen, wanted| seen && wanted;
+        let parked = self.parked();
         !self.is_alarmed
-            && self.watches.iter().all(|watch| watch.is_as_before(now))
+            && self.watches.iter().all(|watch| watch.is_as_before(&parked, now))
             && self.tails.values().all(|tail| match tail.file() {
                 Some(file) if !is_found(tail.seen, tail.wanted) || tail.alias.is_some() => {
                     is_same(file, tail.last_look())
@@ -111,11 +112,10 @@ impl Follower {
     /// The files that are there, each once.
     fn find(&mut self, forced: bool, now: Instant) -> Vec<Found> {
         let mut all = Vec::new();
-        let mut errors = Vec::new();
+        let (parked, mut errors) = (self.parked(), Vec::new());
         for watch in &mut self.watches {
-            errors.extend(
-                watch.files(forced, now, &mut all).into_iter().map(|error| (watch.input.clone(), error)),
-            );
+            let failed = watch.files(forced, &parked, now, &mut all).into_iter();
+            errors.extend(failed.map(|error| (watch.input.clone(), error)));
         }
         for (path, error) in errors {
             self.report(&path, error);
@@ -131,6 +131,12 @@ impl Follower {
         });
         all.sort_by_key(|found| found.wanted);
         all
+    }
+
+    /// Files that are known, not over, and not open: too many are.
+    fn parked(&self) -> HashSet<FileKey> {
+        let parked = self.tails.values().filter(|tail| tail.is_parked && tail.is_closed() && !tail.done);
+        parked.filter_map(|tail| tail.key).collect()
     }
 
     fn owners(&self) -> HashMap<FileKey, Owner> {
