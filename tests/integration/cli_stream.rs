@@ -433,3 +433,18 @@ fn options_that_do_not_go_together() {
         assert!(said.contains(text), "{said}");
     }
 }
+
+#[test]
+fn more_files_than_may_be_open() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("logs")).unwrap();
+    for number in 0..500 {
+        place.write(&format!("logs/{number}.log"), format!("line {number}\n"));
+    }
+    let mut command = std::process::Command::new("sh");
+    let run = "ulimit -n 400; exec \"$0\" stream 'logs/*.log' --to - --checkpoint job.json";
+    let output = command.args(["-c", run]).arg(binary()).current_dir(place.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 501, "{said}");
+}

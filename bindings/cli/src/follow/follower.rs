@@ -14,7 +14,7 @@ use super::checkpoint::State;
 use super::newcomer::{Known, Newcomer};
 use super::pipe::Pipe;
 use super::tail::{Outcome, Tail, absolute};
-use super::watch::Watch;
+use super::watch::{Found, Watch};
 use super::{Checkpoint, Gap, Options, Poll};
 
 /// How often files are looked at.
@@ -54,6 +54,9 @@ pub struct Follower {
     next_serial: u64,
     /// Rises whenever a source loses its file: what looks like its copy is worth another look.
     pub(super) losses: u64,
+    /// How many files may be met before those are examined that were, and files that are met after that.
+    pub(super) room: usize,
+    pub(super) put_off: Vec<Found>,
     /// Whether something was read that is not what it was: to be looked at before anything else.
     pub(super) is_alarmed: bool,
     next_scan: Option<Instant>,
@@ -96,6 +99,8 @@ impl Follower {
             events: VecDeque::new(),
             next_serial: 0,
             losses: 0,
+            room: 0,
+            put_off: Vec::new(),
             is_alarmed: false,
             next_scan: None,
             last_scan: None,

@@ -59,15 +59,24 @@ impl Follower {
     pub(super) fn scan(&mut self, now: Instant) {
         self.scans += 1;
         let losses = self.losses;
+        self.room = self.options.max_open.max(1);
         let is_alarmed = std::mem::take(&mut self.is_alarmed);
         let mut found = self.find(is_alarmed, now);
         self.observe(&found, now);
         if self.losses != losses {
             // What the source was copied to may be newer than the list of names.
             found = self.find(true, now);
+            self.put_off.clear();
             self.observe(&found, now);
         }
         self.examine_all(&found, now);
+        while !self.put_off.is_empty() {
+            self.room = self.options.max_open.max(1);
+            for found in std::mem::take(&mut self.put_off) {
+                self.meet(&found, now);
+            }
+            self.examine_all(&found, now);
+        }
         self.settle(&found, now);
         for watch in &mut self.watches {
             self.is_changed |= std::mem::take(&mut watch.is_first);
@@ -201,8 +210,12 @@ impl Follower {
         self.observe_newcomers(now);
     }
 
-    /// A file that was not there before.
+    /// A file that was not there before. It is open until it is known what it is, which is why others have to wait.
     fn meet(&mut self, found: &Found, now: Instant) {
+        if self.room == 0 {
+            return self.put_off.push(found.clone());
+        }
+        self.room -= 1;
         match open(&found.path) {
             Ok((file, stat)) => {
                 self.reported.remove(&found.path);

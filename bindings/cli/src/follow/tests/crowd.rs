@@ -84,3 +84,47 @@ fn what_was_just_written_to_is_a_gap_when_it_is_deleted() {
     // More may have been written to those that were not open.
     assert_eq!(stage.gaps.len(), FILES.len() - 1);
 }
+
+#[test]
+fn files_are_met_some_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(&dir, &["*.log"]);
+    (stage.options.follow, stage.options.max_open) = (false, 2);
+    stage.checkpoint = Some(stage.path("state/checkpoint"));
+    let names: Vec<String> = (0..7).map(|number| format!("{number}.log")).collect();
+    for name in &names {
+        stage.append(name, &format!("{name} 1\n"));
+        // Rotated before anybody read: of none of them it may be forgotten that it was.
+        stage.append(&format!("{name}.1"), &format!("{name} 0\n"));
+    }
+    for _ in 0..3 {
+        stage.start();
+        assert!(stage.drain());
+        assert_eq!(sorted(&stage), names.iter().map(|name| format!("{name} 1\n")).collect::<Vec<_>>());
+        assert!(stage.gaps.is_empty() && stage.troubles.is_empty());
+        stage.stop(true);
+    }
+}
+
+#[test]
+fn what_was_renamed_meanwhile_is_found_among_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(&dir, &["*.log"]);
+    stage.options.max_open = 1;
+    stage.checkpoint = Some(stage.path("state/checkpoint"));
+    for name in FILES {
+        stage.append(name, &format!("{name} 1\n"));
+    }
+    stage.start();
+    stage.wait(Duration::from_secs(1));
+    stage.stop(true);
+    for name in FILES {
+        stage.append(name, &format!("{name} 2\n"));
+        stage.rename(name, &format!("{name}.1"));
+        stage.compress(&format!("{name}.1"));
+    }
+    stage.start();
+    stage.wait(Duration::from_secs(1));
+    assert_eq!(stage.gaps, []);
+    assert_eq!(sorted(&stage), FILES.map(|name| format!("{name} 1\n{name} 2\n")));
+}
