@@ -212,14 +212,20 @@ impl Listing {
         let here = here.as_path();
         let stat = match Stat::of_path(here) {
             Ok(stat) => stat,
-            Err(error) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 (self.changed, self.names) = (None, Vec::new());
-                return if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+                return Ok(());
+            }
+            Err(error) => {
+                self.changed = None;
+                return Err(error);
             }
         };
         if self.changed == Some(stat.modified) && !forced {
             return Ok(());
         }
+        // What cannot be read now is as it was, and is read again by the next look.
+        let entries = fs::read_dir(here)?.collect::<io::Result<Vec<_>>>()?;
         // Asked for before reading: what changes meanwhile shows at the next look.
         self.changed = (!stat.is_recent()).then_some(stat.modified);
         self.names.clear();
@@ -228,7 +234,7 @@ impl Listing {
             self.names.push(Listed { path: self.directory.join(name), wanted: true, stat: None });
         }
         let is_wanted = |name: &str| wanted.is(name);
-        for entry in fs::read_dir(here)?.flatten() {
+        for entry in entries {
             let name = entry.file_name();
             if matches!(wanted, Wanted::Name(wanted) if *wanted == name) {
                 continue;
@@ -292,6 +298,32 @@ mod tests {
         assert_eq!(names(&mut later), []);
         fs::write(dir.path().join("later.log"), "").unwrap();
         assert_eq!(names(&mut later), [("later.log".to_owned(), true)]);
+    }
+
+    #[test]
+    fn a_directory_that_could_not_be_read_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("logs");
+        let mut listing = Listing::new(&there);
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        let age = |listing: &mut Listing| {
+            fs::File::open(&there).unwrap().set_modified(long_ago).unwrap();
+            listing.refresh(&Wanted::All, false)
+        };
+        fs::create_dir(&there).unwrap();
+        fs::write(there.join("a.log"), "a").unwrap();
+        age(&mut listing).unwrap();
+        // What is there, but is no directory, cannot be read.
+        fs::rename(&there, dir.path().join("aside")).unwrap();
+        fs::write(&there, "").unwrap();
+        listing.changed = None;
+        assert!(age(&mut listing).is_err());
+        assert_eq!(listing.names.len(), 1, "nobody knows what is there");
+        fs::remove_file(&there).unwrap();
+        fs::rename(dir.path().join("aside"), &there).unwrap();
+        fs::write(there.join("b.log"), "b").unwrap();
+        age(&mut listing).unwrap();
+        assert_eq!(listing.names.len(), 2);
     }
 
     #[test]
