@@ -356,7 +356,7 @@ impl Table {
     /// A roll that begins with these lines.
     fn begin(&mut self, lines: &Lines, now: Instant) -> Result<Roll> {
         let until = match self.noted.remove(&(lines.source, lines.offset)) {
-            Some(note) => self.depot.note_of(&note)?,
+            Some(note) => self.depot.note_of(&note, lines.offset)?,
             None => None,
         };
         let identities = self.identities.get(&lines.source).map(Arc::clone);
