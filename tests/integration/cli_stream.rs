@@ -448,3 +448,17 @@ fn more_files_than_may_be_open() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 501, "{said}");
 }
+
+#[test]
+fn a_stream_of_the_same_name_elsewhere_is_another_one() {
+    let (place, log) = (Place::new(), lines(50));
+    place.write("access.log", &log);
+    for simulator in [free(1, Faults::default()), free(1, Faults::default())] {
+        let arguments = ["access.log", "--to", "kinesis://web", "--report", "r.json"];
+        for count in [50, 0] {
+            stream(&place, &simulator, &arguments).assert().code(0);
+            assert_eq!(place.json("r.json")["lines"], count);
+        }
+        assert_eq!(duplicates(&simulator, &log), 0);
+    }
+}

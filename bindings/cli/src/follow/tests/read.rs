@@ -271,7 +271,8 @@ fn a_file_that_changes_while_it_is_looked_at_is_looked_at_again() {
     stage.start();
     let path = stage.path("a.log");
     let file = File::open(&path).unwrap();
-    let newcomer = Newcomer::new(path.clone(), file.try_clone().unwrap(), Stat::of(&file).unwrap(), stage.now);
+    let newcomer =
+        Newcomer::new(path.clone(), file.try_clone().unwrap(), Stat::of(&file).unwrap(), stage.now);
     let look = Look::at(&file, "a.log").unwrap();
     fs::write(&path, "two\n").unwrap();
     let follower = stage.follower.as_mut().unwrap();
