@@ -273,7 +273,7 @@ fn a_file_that_changes_while_it_is_looked_at_is_looked_at_again() {
     let file = File::open(&path).unwrap();
     let newcomer =
         Newcomer::new(path.clone(), file.try_clone().unwrap(), Stat::of(&file).unwrap(), stage.now);
-    let look = Look::at(&file, "a.log").unwrap();
+    let look = Look::at(&file, &"a.log".into()).unwrap();
     fs::write(&path, "two\n").unwrap();
     let follower = stage.follower.as_mut().unwrap();
     let again = follower.take_in(newcomer, &look, stage.now).expect("it is something else now");
