@@ -218,6 +218,8 @@ impl Delivery {
                 self.forget_originals(id, &outcome);
                 self.engine.complete(id, now, outcome)
             }
+            Event::Gone => Err(Error::new(ErrorKind::Delivery, "what carries requests has ended")
+                .with_hint("start it again: it goes on where it was")),
             Event::Shards(shards) => {
                 self.is_listing = false;
                 self.list_at = now + LIST_EVERY;
@@ -348,7 +350,7 @@ impl LineDestination for Delivery {
             match self.transport.wait(left) {
                 Some(event @ Event::Put { .. }) => self.handle(event)?,
                 Some(Event::Shards(_)) => {}
-                None => break,
+                Some(Event::Gone) | None => break,
             }
         }
         if self.spool.is_none() {

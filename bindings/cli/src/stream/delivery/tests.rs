@@ -25,6 +25,8 @@ enum Answers {
     Silent,
     /// As `InPart`, and only when the run is given up.
     Late,
+    /// The first is answered, and then whatever carries requests is gone.
+    Gone,
 }
 
 /// What is known outside.
@@ -61,7 +63,7 @@ impl Transport for Script {
         };
         let outcome = match self.answers {
             Answers::Fatal if !is_first => Outcome::Fatal,
-            Answers::Silent if !is_first => return,
+            Answers::Silent | Answers::Gone if !is_first => return,
             _ => Outcome::Answered(request.records().iter().map(&mut result).collect()),
         };
         self.events.push_back(Event::Put { id: request.id(), outcome, trouble: None });
@@ -71,7 +73,8 @@ impl Transport for Script {
 
     fn wait(&mut self, _longest: Duration) -> Option<Event> {
         let is_held = self.answers == Answers::Late && !self.known.lock().unwrap().is_given_up;
-        if is_held { None } else { self.events.pop_front() }
+        let event = if is_held { None } else { self.events.pop_front() };
+        event.or_else(|| (self.answers == Answers::Gone).then_some(Event::Gone))
     }
 }
 
@@ -87,7 +90,8 @@ fn delivery(form: RecordForm, answers: Answers, spool: Option<&Path>) -> (Delive
         requests: 0,
         events: VecDeque::new(),
     };
-    let max_records = if matches!(answers, Answers::Fatal | Answers::Silent) { 1 } else { 500 };
+    let is_one_by_one = matches!(answers, Answers::Fatal | Answers::Silent | Answers::Gone);
+    let max_records = if is_one_by_one { 1 } else { 500 };
     let options = Options { max_attempts: Some(1), max_records, ..Options::default() };
     let spool = spool.map(|directory| Spool::open(directory).unwrap());
     (Delivery::new(options, shards, packer, form, Box::new(script), spool).unwrap(), known)
@@ -117,11 +121,12 @@ fn fail(delivery: &mut Delivery) -> Option<Error> {
 #[test]
 fn what_is_not_stored_is_not_acknowledged() {
     for form in [RecordForm::Kpl, RecordForm::Block] {
-        for answers in [Answers::InPart, Answers::Fatal, Answers::Silent, Answers::Late] {
+        let all = [Answers::InPart, Answers::Fatal, Answers::Silent, Answers::Late, Answers::Gone];
+        for answers in all {
             let (mut delivery, known) = delivery(form, answers, None);
             let offsets = give(&mut delivery);
             let error = fail(&mut delivery);
-            assert_eq!(error.is_some(), matches!(answers, Answers::InPart | Answers::Fatal), "{answers:?}");
+            assert_eq!(error.is_none(), matches!(answers, Answers::Silent | Answers::Late), "{answers:?}");
             known.lock().unwrap().is_given_up = true;
             delivery.give_up(Duration::ZERO).unwrap();
             let stored = &known.lock().unwrap().stored;
