@@ -435,6 +435,18 @@ fn options_that_do_not_go_together() {
 }
 
 #[test]
+fn a_checkpoint_for_standard_input_is_told_to_have_no_effect() {
+    let place = Place::new();
+    place.write("access.log", "one\n");
+    for (input, count) in [("-", 1), ("access.log", 0)] {
+        let mut command = place.run(&["stream", input, "--to", "-", "--checkpoint", "job.json"]);
+        let ended = command.write_stdin("one\n").assert().code(0);
+        let said = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        assert_eq!(said.matches("--checkpoint has no effect").count(), count, "{said}");
+    }
+}
+
+#[test]
 fn more_files_than_may_be_open() {
     let place = Place::new();
     std::fs::create_dir(place.path().join("logs")).unwrap();
