@@ -70,6 +70,8 @@ pub struct Follower {
     pub(super) reported: HashSet<PathBuf>,
     /// Sources that were read once.
     pub(super) over: HashSet<u64>,
+    /// Sources of which nothing comes any more, and their ends, as long as nobody took them.
+    pub(super) forgotten: Vec<(SourceId, u64)>,
 }
 
 impl Follower {
@@ -109,6 +111,7 @@ impl Follower {
             is_changed: false,
             reported: HashSet::new(),
             over: HashSet::new(),
+            forgotten: Vec::new(),
         };
         let now = Instant::now();
         let mut known_inputs = HashSet::new();
@@ -367,6 +370,11 @@ impl Follower {
         if let Some(tail) = self.ids.get(&source).and_then(|serial| self.tails.get_mut(serial)) {
             self.is_changed |= tail.acknowledge(offset);
         }
+    }
+
+    /// Sources that were forgotten since this was last asked, and where they ended: nothing of them comes any more.
+    pub fn forgotten(&mut self) -> Vec<(SourceId, u64)> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Up to where the checkpoint says that each of its sources was delivered.

@@ -25,6 +25,7 @@ impl Follower {
                     let is_safe = !self.has_checkpoint() || tail.is_acknowledged();
                     if is_safe && !tail.queued && !self.is_awaited(tail, now) {
                         self.ids.remove(&tail.id);
+                        self.forgotten.push((tail.id, tail.offset()));
                         self.tails.remove(&serial);
                         self.is_changed = true;
                     }

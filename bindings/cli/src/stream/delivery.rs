@@ -343,6 +343,10 @@ impl LineDestination for Delivery {
         [self.packer.lowest(source), displaced].into_iter().flatten().chain([settled]).min()
     }
 
+    fn forget(&mut self, source: SourceId) {
+        self.engine.forget(source);
+    }
+
     fn give_up(&mut self, longest: Duration) -> Result<()> {
         let until = Instant::now() + longest;
         while self.engine.stats(self.now()).in_flight > 0 {

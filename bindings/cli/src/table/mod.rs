@@ -270,6 +270,11 @@ impl Table {
         self.worker.forget(source, offset, notes);
     }
 
+    /// Nothing of a source comes any more, and all of it was [saved](Self::saved).
+    pub(crate) fn forget(&mut self, source: SourceId) {
+        self.identities.remove(&source);
+    }
+
     /// What was written so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {

@@ -162,3 +162,12 @@ fn what_cannot_be_spooled_is_not_acknowledged() {
         }
     }
 }
+
+#[test]
+fn what_is_forgotten_is_not_known_any_more() {
+    let (mut delivery, _) = delivery(RecordForm::Kpl, Answers::Gone, None);
+    delivery.begin(SOURCE, 7);
+    assert_eq!(delivery.acknowledged(SOURCE), Some(7));
+    delivery.forget(SOURCE);
+    assert_eq!(delivery.acknowledged(SOURCE), None);
+}
