@@ -149,6 +149,9 @@ fn go(args: &Args, way: Way, stop: &Stop) -> Result<(Report, Option<Error>)> {
     let checkpoint_path =
         checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
     let mut follower = Follower::open(&inputs, plan::follow_options(args), checkpoint)?;
+    if args.checkpoint.is_some() && !follower.is_resumable() && !args.quiet {
+        message::note("--checkpoint has no effect on standard input and pipes: they cannot be read again");
+    }
     // From here on a stop is a matter of delivering what was read.
     stop.be_patient();
     let (ahead, format) = look(args, &mut follower, stop)?;

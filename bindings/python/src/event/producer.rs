@@ -161,10 +161,7 @@ impl Transport for Client {
         match self.events.recv_timeout(longest.min(LOOK)) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(longest.min(LOOK));
-                None
-            }
+            Err(RecvTimeoutError::Disconnected) => Some(Event::Gone),
         }
     }
 }

@@ -221,6 +221,33 @@ fn what_is_wrong_for_good_stops_everything_and_loses_nothing() {
 }
 
 #[test]
+fn what_was_given_up_holds_the_offset_back_until_it_is_given_back() {
+    for takes_all in [false, true] {
+        let mut engine = engine(Options { max_attempts: Some(1), ..Options::default() }, 1);
+        engine.drain();
+        // Of two shards, dealt out in turn: what the first covers has lines of the second in it.
+        for (begin, end) in [(0, 100), (5, 95)] {
+            let span = Span { source: SOURCE, begin, end, lines: 3 };
+            engine.offer(at(0), StreamRecord { span, ..record(begin, "a") }).unwrap();
+        }
+        let sent = request(engine.next(at(0)));
+        let is_stored = RecordOutcome::Stored { shard: String::new(), sequence: "1".into() };
+        let answer = Outcome::Answered(vec![is_stored, RecordOutcome::Internal]);
+        engine.complete(sent.id(), at(1), answer).unwrap();
+        assert_eq!(engine.acknowledged(SOURCE), Some(5));
+        let back = match takes_all {
+            true => engine.take_waiting(),
+            false => match engine.next(at(1)) {
+                Step::GaveUp(back) => back,
+                step => panic!("{step:?}"),
+            },
+        };
+        assert_eq!((back.len(), back[0].record.span.begin), (1, 5));
+        assert!(engine.is_empty() && engine.buffered() == 0);
+    }
+}
+
+#[test]
 fn what_can_never_be_delivered_is_refused() {
     let mut engine = engine(Options { max_record_bytes: 100, ..Options::default() }, 1);
     let refused = |engine: &mut Engine, key: &str, size| {
