@@ -17,7 +17,7 @@ class Page {
 
   /** Can it be filtered, and by this? */
   canFilter(dimension, name) {
-    if (!this.meta) return false;
+    if (!this.meta || !this.report.requests) return false;
     if (dimension === undefined) return true;
     return (this.meta[DICTIONARIES[dimension]] ?? []).includes(name);
   }
@@ -116,10 +116,9 @@ class Page {
     }
     this.root.replaceChildren(this.header, this.chips, this.status, this.liveNode, this.tiles, this.grid, this.foot);
     let frame = 0;
-    let before = 0;
+    this.drawnAt = 0;
     new ResizeObserver(() => {
-      if (this.root.clientWidth === before) return;
-      before = this.root.clientWidth;
+      if (this.root.clientWidth === this.drawnAt) return;
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => this.draw());
     }).observe(this.root);
@@ -139,7 +138,7 @@ class Page {
 
   /** The room of a panel's body. */
   width(id) {
-    return Math.max(200, Math.floor(this.bodies.get(id).clientWidth || 320));
+    return this.widths.get(id);
   }
 
   timeline(id) {
@@ -149,11 +148,13 @@ class Page {
 
   draw() {
     if (!this.view) return;
+    this.drawnAt = this.root.clientWidth;
+    // All are read before anything is written: the browser lays out once.
+    this.widths = new Map([...this.bodies].map(([id, body]) => [id, Math.max(200, Math.floor(body.clientWidth || 320))]));
     const focused = document.activeElement?.dataset?.key;
     this.drawHeader();
     this.drawChips();
     this.tiles.replaceChildren(tiles(this, this.view));
-    // All widths are read before anything is written.
     for (const panel of this.panels) {
       const drawn = panel.draw(this, this.view).flat().filter(Boolean);
       this.bodies.get(panel.id).replaceChildren(...drawn);
@@ -222,7 +223,7 @@ class Page {
     const notes = [];
     for (const bound of report.bounds) notes.push(`${bound.of}: ${bound.says}`);
     if (!report.exact && !report.bounds.length) notes.push("These numbers are estimates.");
-    if (meta) {
+    if (this.canFilter()) {
       notes.push(`Ranges of time are whole buckets of one ${stepName(meta.step)}.`);
       if (meta.sample.rate > 1) notes.push(`≈ Unique hosts under a filter are estimated from one host in ${exact(meta.sample.rate)}, unless the named hosts alone settle the number; ± is one standard error.`);
       for (const coarse of meta.coarse ?? []) notes.push(visible(coarse));

@@ -19,7 +19,7 @@ const empty = (text) => el("p", { class: "empty" }, text);
 /** A name, which filters when it is clicked, if it can. */
 function nameOf(page, dimension, name, key) {
   if (name === null) return el("span", { class: "name none" }, "(none)");
-  const text = el("bdi", null, dimension === "type" && name !== "/" ? `.${visible(name)}` : name === "" ? "(empty)" : visible(String(name)));
+  const text = el("bdi", { dir: "ltr" }, dimension === "type" && name !== "/" ? `.${visible(name)}` : name === "" ? "(empty)" : visible(String(name)));
   if (!page.canFilter(dimension, name)) return el("span", { class: "name" }, text);
   const on = page.filter[dimension] === name;
   return el("button", {
@@ -105,12 +105,12 @@ function tiles(page, view) {
   const peaks = [];
   for (const name of ["second", "minute"]) {
     const peak = view.peak?.[name];
-    if (peak) peaks.push(tile(`peak-${name}`, `Peak per ${name}`, exact(peak.requests), exact(peak.requests), clock.time(peak.at, name === "minute" ? 60 : 1)));
+    if (peak) peaks.push(tile(`peak-${name}`, `Peak per ${name}`, exact(peak.requests), exact(peak.requests), clock.time(peak.at, name === "minute" ? 60 : 1).slice(4)));
   }
   // What the cells do not know is not shown as if it were: the busiest bucket, and the mean, stand in.
   if (peaks.length < 2) {
     const { busiest } = view;
-    peaks.push(tile("busiest", `Busiest ${step}`, busiest ? exact(busiest.requests) : "–", busiest ? exact(busiest.requests) : "no requests", busiest ? clock.time(busiest.at, page.step) : "no requests"));
+    peaks.push(tile("busiest", `Busiest ${step}`, busiest ? exact(busiest.requests) : "–", busiest ? exact(busiest.requests) : "no requests", busiest ? clock.time(busiest.at, page.step).slice(4) : "no requests"));
     if (peaks.length < 2) peaks.push(tile("average", `Mean per ${step}`, average < 10 ? average.toFixed(1) : exact(Math.round(average)), String(average), `over ${exact(page.domain.buckets.length)}`));
   }
   const hosts = view.unique_hosts;
@@ -190,7 +190,7 @@ function drawClasses(page, view) {
       ? el("button", { type: "button", "aria-pressed": String(on === kind), "data-key": `class:${name}`, title: on === kind ? "Remove this filter" : `Show only ${kind ? name : "requests without a status"}`, onclick: () => page.toggle("class", kind) }, inner)
       : el("span", null, inner));
   }));
-  if (!view.requests) return [legend, empty("No requests here.")];
+  if (!view.requests) return [page.report.requests ? legend : null, empty("No requests here.")];
   const { domain, clock } = page;
   const width = page.width("classes");
   const wrapper = page.timeline("classes");
