@@ -142,7 +142,7 @@ def test_rows_of_several_days_are_several_objects() -> None:
 def test_an_event_that_grows_too_large_leaves_records_for_the_next() -> None:
     block = gzip.compress(b"\n".join(line(at) for at in range(1000)))
     whole = event(block, block, block)
-    batch = parse_kinesis_event(whole, limit=150_000)
+    batch = parse_kinesis_event(whole, limit=450_000)
     assert (batch.records, batch.rows) == (2, 2000)
     third = whole["Records"][2]["kinesis"]["sequenceNumber"]
     assert batch.unread == third
@@ -183,7 +183,7 @@ def test_the_handler_writes_rows_rejects_and_a_commit() -> None:
 def test_a_delivery_that_is_too_large_is_written_in_pieces() -> None:
     bucket = Bucket()
     whole = event(*(gzip.compress(b"\n".join(line(at) for at in range(n, n + 1000))) for n in range(0, 4000, 1000)))
-    handler = KinesisHandler("s3://lake/access/", client=bucket, limit=150_000)
+    handler = KinesisHandler("s3://lake/access/", client=bucket, limit=450_000)
     assert handler(whole) == {"batchItemFailures": []}
     assert sum(key.startswith("access/dt=") for key in bucket.objects) == 2
     assert sorted(int(row["path"][1:]) for row in rows(bucket)) == list(range(4000))

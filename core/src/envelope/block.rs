@@ -305,13 +305,11 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Decompresses and checks a block.
-    pub(super) fn read(data: &[u8], limit: usize) -> Result<Self> {
+    /// Decompresses and checks a block; takes what that is off the budget, whatever comes of it.
+    pub(super) fn read(data: &[u8], budget: &mut usize) -> Result<Self> {
         let header = Header::read(data)?;
         let length = header.content as usize;
-        if length > limit {
-            return Err(too_large(limit));
-        }
+        *budget = budget.checked_sub(length).ok_or_else(|| too_large(*budget))?;
         let content = decompress_known(&data[HEADER..], length)?;
         if content.len() != length {
             return Err(damaged(format!("holds {} bytes, its header says {length}", content.len())));
@@ -356,11 +354,6 @@ impl Block {
         })
     }
 
-    /// How much was decompressed, in bytes.
-    pub(super) fn len(&self) -> usize {
-        self.content.len()
-    }
-
     pub(super) fn lines(&self) -> impl Iterator<Item = (&[u8], LineId)> {
         let mut gaps = self.gaps().peekable();
         let mut id = self.header.first;
@@ -401,25 +394,29 @@ fn decompress_known(frames: &[u8], length: usize) -> Result<Vec<u8>> {
     }
 }
 
-/// Decompresses Zstandard frames; an error if that is more than a limit.
-pub(super) fn decompress(frames: &[u8], limit: usize) -> Result<Vec<u8>> {
+/// Decompresses Zstandard frames; an error if that is more than the budget, off which it is taken.
+pub(super) fn decompress(frames: &[u8], budget: &mut usize) -> Result<Vec<u8>> {
     let broken = |error: std::io::Error| {
         Error::new(ErrorKind::Compression, format!("the record's zstd data is damaged: {error}"))
             .with_source(error)
     };
     let mut decoder = zstd::stream::read::Decoder::with_buffer(frames).map_err(broken)?;
     // A window is memory that the data asks for: no more than what comes out needs, but the 8 MiB of any usual level.
-    let window = (usize::BITS - limit.leading_zeros()).clamp(23, 27);
+    let window = (usize::BITS - budget.leading_zeros()).clamp(23, 27);
     decoder.window_log_max(window).map_err(broken)?;
-    read_all(decoder, limit, broken)
+    read_all(decoder, budget, broken)
 }
 
+/// Reads to the end; an error if that is more than the budget. What was read is taken off it, also where that was in vain:
+/// else each part of a record could have all of it.
 pub(super) fn read_all(
     reader: impl Read,
-    limit: usize,
+    budget: &mut usize,
     broken: impl Fn(std::io::Error) -> Error,
 ) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    reader.take(limit as u64 + 1).read_to_end(&mut out).map_err(broken)?;
+    let (mut out, limit) = (Vec::new(), *budget);
+    let read = reader.take(limit as u64 + 1).read_to_end(&mut out);
+    *budget = limit.saturating_sub(out.len());
+    read.map_err(broken)?;
     if out.len() > limit { Err(too_large(limit)) } else { Ok(out) }
 }

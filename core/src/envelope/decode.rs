@@ -151,16 +151,13 @@ impl RecordDecoder {
     /// A record, or a user record of an aggregate.
     fn payload(&mut self, data: &[u8], ids: &mut Ids, budget: &mut usize, visit: &mut Visit<'_>) {
         let result = match packing(data) {
-            Packing::Block => Block::read(data, *budget).map(|block| {
-                *budget -= block.len();
+            Packing::Block => Block::read(data, budget).map(|block| {
                 block.lines().for_each(|(bytes, id)| visit(Item::Line { bytes, id: Some(id) }));
             }),
-            Packing::Gzip => gunzip(data, *budget).map(|text| {
-                *budget -= text.len();
+            Packing::Gzip => gunzip(data, budget).map(|text| {
                 self.text(&text, &mut Ids::default(), visit);
             }),
-            Packing::Zstd => block::decompress(data, *budget).map(|text| {
-                *budget -= text.len();
+            Packing::Zstd => block::decompress(data, budget).map(|text| {
                 self.text(&text, &mut Ids::default(), visit);
             }),
             Packing::Text | Packing::Kpl => {
@@ -190,8 +187,8 @@ impl RecordDecoder {
     }
 }
 
-fn gunzip(data: &[u8], limit: usize) -> Result<Vec<u8>> {
-    block::read_all(MultiGzDecoder::new(data), limit, |error| {
+fn gunzip(data: &[u8], budget: &mut usize) -> Result<Vec<u8>> {
+    block::read_all(MultiGzDecoder::new(data), budget, |error| {
         Error::new(ErrorKind::Compression, format!("the record's gzip data is damaged: {error}"))
             .with_source(error)
     })

@@ -36,7 +36,9 @@ use crate::envelope::{DecodeOptions, Item, LineId, LineIdColumn, RecordDecoder};
 use crate::error::Result;
 use crate::field::date::{DAY_MS, date};
 use crate::format::LogFormat;
-use crate::options::Encoding;
+use crate::options::{Encoding, ParseOptions};
+use crate::parse::line::LineParser;
+use crate::reject::Reject;
 
 pub use reject::{Refused, RefusedBecause};
 pub use table::Taken;
@@ -58,7 +60,7 @@ pub struct IntakeOptions {
     pub format: Option<LogFormat>,
     /// What becomes of bytes that are not UTF-8.
     pub encoding: Encoding,
-    /// How many bytes of lines, decompressed, one delivery may have.
+    /// How many bytes of lines, decompressed, one delivery may have, and 128 for each of them.
     pub limit: usize,
 }
 
@@ -88,7 +90,8 @@ impl IntakeOptions {
         self
     }
 
-    /// Limits the bytes of lines. Memory is at most about three times that.
+    /// Limits the bytes of lines; each counts for 128 more, which is about what it takes to know where it came from, or to
+    /// reject it. Memory is at most about three times that, and for a record by itself four times as much.
     #[must_use]
     pub fn with_limit(mut self, bytes: usize) -> Self {
         self.limit = bytes.max(1);
@@ -154,6 +157,12 @@ struct Origin {
     id: Option<LineId>,
 }
 
+/// What a line counts for beside its bytes.
+const COST: usize = 128;
+/// How many times what a delivery may have a record may have by itself. The densest record that is sent on purpose, a block
+/// of 32 MiB, has more lines than most deliveries.
+const ALONE: usize = 4;
+
 impl Origin {
     /// Appends the id of its line.
     fn push_to(self, ids: &mut LineIdColumn, names: &[Arc<str>]) {
@@ -174,7 +183,7 @@ pub struct Intake {
     objects: Objects,
     damaged: Vec<Refused>,
     counts: IntakeCounts,
-    /// Bytes of lines so far.
+    /// What its lines and rejects count for so far.
     taken: usize,
 }
 
@@ -195,7 +204,8 @@ impl Intake {
     }
 
     /// Takes a record; says `false`, and takes nothing, when the delivery is full: that record, and all behind it, are for
-    /// the next delivery. The first record is always taken.
+    /// the next delivery. The first record is taken, unless it alone has four times what a delivery may have: then it is
+    /// among the rejects, for no delivery would have room for it.
     ///
     /// Nothing that a record holds is trusted: what cannot be read is among the rejects.
     #[must_use = "a record that was not taken has to be delivered again"]
@@ -203,37 +213,55 @@ impl Intake {
         let before = (self.lines.mark(), self.objects.mark(), self.damaged.len());
         let number = self.names.len() as u32;
         let name: Arc<str> = Arc::from(arrival.name);
-        let (mut index, mut taken) = (0, 0);
+        let room = match number {
+            0 => self.options.limit.saturating_mul(ALONE),
+            _ => self.options.limit.saturating_sub(self.taken),
+        };
+        let (mut index, mut taken, mut blanks) = (0, 0, 0);
         let Self { lines, objects, damaged, decoder, .. } = self;
         decoder.decode(arrival.data, arrival.partition_key, &mut |item| {
             let mut origin = |id| {
                 index += 1;
                 Origin { record: number, index: index - 1, id }
             };
+            let bytes = match &item {
+                Item::Line { bytes, .. } => bytes.len(),
+                Item::Json { record, .. } => record.as_bytes().len(),
+                Item::Damaged { data, .. } => data.len().min(Reject::RAW_LIMIT),
+            };
             match item {
-                Item::Line { bytes, id } => {
-                    taken += bytes.len();
-                    lines.push(bytes, origin(id));
+                Item::Line { bytes, id }
+                    if bytes.len() <= ParseOptions::MAX_LINE && LineParser::is_blank(bytes) =>
+                {
+                    let _ = origin(id);
+                    blanks += 1;
+                    return;
                 }
-                Item::Json { record, id } => {
-                    taken += record.as_bytes().len();
-                    objects.push(record.as_bytes(), origin(id));
-                }
+                // What does not fit is not kept for a moment either.
+                _ if taken > room => {}
+                Item::Line { bytes, id } => lines.push(bytes, origin(id)),
+                Item::Json { record, id } => objects.push(record, origin(id)),
                 Item::Damaged { data, error } => {
-                    taken += data.len();
                     damaged.push(Refused::damaged(&name, origin(None), data, &error));
                 }
             }
+            taken = taken.saturating_add(bytes + COST);
         });
-        if number > 0 && self.taken + taken > self.options.limit {
+        if taken > room {
             self.lines.cut(before.0);
             self.objects.cut(before.1);
             self.damaged.truncate(before.2);
-            return false;
+            if number > 0 {
+                return false;
+            }
+            self.refuse(arrival.name, arrival.data, "the record has more lines than a delivery has room for");
+            self.taken = self.options.limit;
+            return true;
         }
         self.taken += taken;
         self.names.push(name);
         self.counts.records += 1;
+        self.counts.blanks += blanks;
         self.counts.bytes += arrival.data.len() as u64;
         true
     }
@@ -274,7 +302,7 @@ impl Intake {
     pub fn finish(self) -> Result<Taken> {
         let format = self.format();
         let Self { options, names, lines, objects, damaged, mut counts, .. } = self;
-        counts.lines = lines.len() + objects.len() + damaged.len() as u64;
+        counts.lines = lines.len() + objects.len() + damaged.len() as u64 + counts.blanks;
         counts.objects = objects.len();
         counts.rejected = damaged.len() as u64;
         let is_mixed = options.format.is_none() && !lines.is_empty() && objects.len() > 0;

@@ -12,10 +12,11 @@ use super::{IntakeCounts, Origin, Refused};
 use crate::envelope::{JsonRecord, JsonScratch, LineIdColumn};
 use crate::error::Result;
 use crate::format::LogFormat;
+use crate::naming::Names;
 use crate::options::{Encoding, StringType};
 use crate::record::Value;
 use crate::reject::RejectReason;
-use crate::schema::{Column, ColumnType};
+use crate::schema::{Column, ColumnType, USER_AGENT, VHOST, X_FORWARDED_FOR};
 
 /// How many objects become a batch.
 const BATCH: usize = 1 << 13;
@@ -27,24 +28,45 @@ pub(super) struct Objects {
     /// Where each ends.
     ends: Vec<usize>,
     origins: Vec<Origin>,
+    keys: Keys,
+}
+
+/// Keys by which built-in formats differ, of all objects together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Keys {
+    vhost: bool,
+    user_agent: bool,
+    forwarded: bool,
+}
+
+/// How far objects were taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    text: usize,
+    objects: usize,
+    keys: Keys,
 }
 
 impl Objects {
-    pub(super) fn push(&mut self, object: &[u8], origin: Origin) {
-        self.text.extend_from_slice(object);
+    pub(super) fn push(&mut self, object: &JsonRecord<'_>, origin: Origin) {
+        self.text.extend_from_slice(object.as_bytes());
         self.ends.push(self.text.len());
         self.origins.push(origin);
+        self.keys.vhost |= object.has(&VHOST.name);
+        self.keys.user_agent |= object.has(&USER_AGENT.name);
+        self.keys.forwarded |= object.has(&X_FORWARDED_FOR.name);
     }
 
-    pub(super) fn mark(&self) -> (usize, usize) {
-        (self.text.len(), self.ends.len())
+    pub(super) fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), objects: self.ends.len(), keys: self.keys }
     }
 
     /// Drops all that came after a mark.
-    pub(super) fn cut(&mut self, (text, objects): (usize, usize)) {
-        self.text.truncate(text);
-        self.ends.truncate(objects);
-        self.origins.truncate(objects);
+    pub(super) fn cut(&mut self, mark: Mark) {
+        self.text.truncate(mark.text);
+        self.ends.truncate(mark.objects);
+        self.origins.truncate(mark.objects);
+        self.keys = mark.keys;
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -56,21 +78,17 @@ impl Objects {
         starts.zip(&self.ends).map(|(start, &end)| &self.text[start..end]).zip(self.origins.iter().copied())
     }
 
-    /// The built-in format that has the keys of the first object: objects of one log have the same.
+    /// The built-in format that has the keys of the objects.
     pub(super) fn format(&self) -> LogFormat {
-        let Some((text, _)) = self.iter().next() else { return LogFormat::common() };
-        let name = JsonScratch::default().with(text, |object| {
-            let has = |column: &Column| object.has(&column.name);
-            use crate::schema::{USER_AGENT, VHOST, X_FORWARDED_FOR};
-            match (has(&VHOST), has(&USER_AGENT), has(&X_FORWARDED_FOR)) {
-                (true, true, _) => "vhost_combined",
-                (true, false, _) => "vhost_common",
-                (false, _, true) => "nginx_main",
-                (false, true, false) => "combined",
-                (false, false, false) => "common",
-            }
-        });
-        name.and_then(LogFormat::built_in).unwrap_or_else(LogFormat::common)
+        let Keys { vhost, user_agent, forwarded } = self.keys;
+        let name = match (vhost, user_agent, forwarded) {
+            (true, true, _) => "vhost_combined",
+            (true, false, _) => "vhost_common",
+            (false, _, true) => "nginx_main",
+            (false, true, false) => "combined",
+            (false, false, false) => "common",
+        };
+        LogFormat::built_in(name).unwrap_or_else(LogFormat::common)
     }
 
     /// The rows of these objects, with their ids, in these columns.
@@ -122,9 +140,13 @@ fn cell<'a>(object: &JsonRecord<'a>, column: &Column) -> std::result::Result<Cel
             host => text(host),
         },
         "ts" => object.ts().map(Cell::Int).ok_or(RejectReason::BadTimestamp),
-        "tz_offset" => match object.tz_offset().unwrap_or(0) {
-            minutes @ -1439..=1439 => Ok(Cell::Int(minutes)),
-            _ => Err(RejectReason::BadTimestamp),
+        // Part of the time in a classic object, and beside it in ours, where it may be left out.
+        "tz_offset" => match object.names() {
+            Names::Classic => object.tz_offset().map(Cell::Int).ok_or(RejectReason::BadTimestamp),
+            Names::Nasalogs => match int(object, "tz_offset", -1439..=1439) {
+                Some(Cell::Null) => Ok(Cell::Int(0)),
+                minutes => minutes.ok_or(RejectReason::BadTimestamp),
+            },
         },
         "method" => text(object.method()),
         "path" => text(object.path()),

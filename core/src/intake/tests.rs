@@ -128,6 +128,7 @@ fn objects_that_are_no_rows() {
         (r#"{"ip": "h", "timestamp": "01/Jul/1995:00:00:01 -0400", "bytes": -1}"#, "bad_bytes"),
         (r#"{"ip": "h", "timestamp": "01/Jul/1995:00:00:01 -0400", "bytes": 0.5}"#, "bad_bytes"),
         (r#"{"host": "h", "ts": "1995-07-01T00:00:01Z", "tz_offset": 5000}"#, "bad_timestamp"),
+        (r#"{"host": "h", "ts": "1995-07-01T00:00:01Z", "tz_offset": 1.5}"#, "bad_timestamp"),
     ] {
         let taken = take(&[("1", object.as_bytes())]);
         assert_eq!(taken.rejects[0].reason.as_str(), reason, "{object}");
@@ -170,38 +171,58 @@ fn marks_and_other_encodings_are_lines_like_any_other() {
 }
 
 #[test]
-fn a_delivery_that_is_full_leaves_the_rest() {
-    let long = LINE.repeat(10);
-    let mut intake = Intake::new(IntakeOptions::new().with_limit(3 * LINE.len()));
-    // The first is taken, however long it is.
-    assert!(intake.push(Arrival { name: "1", data: long.as_bytes(), partition_key: "k" }));
-    assert!(!intake.push(Arrival { name: "2", data: LINE.as_bytes(), partition_key: "k" }));
-    let mut intake = Intake::new(IntakeOptions::new().with_limit(3 * LINE.len()));
-    for name in ["1", "2", "3"] {
-        assert!(intake.push(Arrival { name, data: LINE.as_bytes(), partition_key: "k" }));
-    }
-    let rest = format!("{LINE}\nnonsense\n");
-    assert!(!intake.push(Arrival { name: "4", data: rest.as_bytes(), partition_key: "k" }));
-    let taken = intake.finish().unwrap();
-    assert_eq!((ids(&taken).len(), taken.rejects.len(), taken.counts.lines), (3, 0, 3));
+fn objects_have_the_columns_of_all_of_them_whichever_comes_first() {
+    let object = |format: LogFormat, line: &str| {
+        let mut encoder = RecordEncoder::new(EncodeOptions::new(RecordForm::Ndjson).with_format(format));
+        let id = LineId { source: SourceId(7), offset: line.len() as u64 };
+        encoder.push(Line { bytes: line.as_bytes(), id, end: 999, key: None }).unwrap();
+        encoder.flush();
+        encoder.next_record().unwrap().data
+    };
+    let (common, combined) = (object(LogFormat::common(), LINE), object(LogFormat::combined(), COMBINED));
+    let agent = Some("agent".to_owned());
+    let taken = take(&[("1", &common), ("2", &combined)]);
+    assert_eq!(texts(&taken, "user_agent"), [None, agent.clone()]);
+    assert_eq!(texts(&take(&[("2", &combined), ("1", &common)]), "user_agent"), [agent, None]);
 }
 
 #[test]
-fn megabytes_of_lines_keep_their_order_and_their_ids() {
-    let lines = 40_000;
-    let long = LINE.replace("/a?b", &"x".repeat(600_000));
-    let text: String = (0..lines).map(|at| LINE.replace("/a?b", &format!("/{at}")) + "\n").collect();
-    let mut intake = Intake::new(IntakeOptions::new().with_limit(text.len() + long.len()));
-    for (name, data) in [("1", &text), ("2", &long)] {
-        assert!(intake.push(Arrival { name, data: data.as_bytes(), partition_key: "k" }));
+fn a_delivery_that_is_full_leaves_the_rest() {
+    let cost = LINE.len() + COST;
+    let mut intake = Intake::new(IntakeOptions::new().with_limit(3 * cost));
+    for name in ["1", "2", "3"] {
+        assert!(intake.push(Arrival { name, data: LINE.as_bytes(), partition_key: "k" }));
     }
-    // What finds no room is forgotten, in however many pieces it was.
-    assert!(!intake.push(Arrival { name: "3", data: text.as_bytes(), partition_key: "k" }));
+    let combined = format!("{LINE}\nnonsense\n\n");
+    assert!(!intake.push(Arrival { name: "4", data: combined.as_bytes(), partition_key: "k" }));
     let taken = intake.finish().unwrap();
-    let mut wanted: Vec<_> = (0..lines).map(|at| (format!("/{at}"), format!("1/{at}"))).collect();
-    wanted.push(("x".repeat(600_000), "2/0".to_owned()));
-    let paths = texts(&taken, "path").into_iter().map(Option::unwrap);
-    assert!(paths.zip(ids(&taken)).eq(wanted));
+    assert_eq!((ids(&taken).len(), taken.rejects.len(), taken.counts.lines), (3, 0, 3));
+    assert_eq!(taken.counts.blanks, 0);
+    // By itself, a record may have more.
+    let twelve = format!("{LINE}\n").repeat(12);
+    let mut intake = Intake::new(IntakeOptions::new().with_limit(3 * cost));
+    assert!(intake.push(Arrival { name: "1", data: twelve.as_bytes(), partition_key: "k" }));
+    assert!(!intake.push(Arrival { name: "2", data: LINE.as_bytes(), partition_key: "k" }));
+    assert_eq!(intake.finish().unwrap().counts.rows, 12);
+}
+
+/// A record of some kilobytes that unpacks to millions of lines: it costs what it may, is told, and holds nobody up.
+#[test]
+fn a_record_that_no_delivery_has_room_for() {
+    let line = format!("{LINE}\n");
+    for (line, rejected, is_full) in [("x\n", 1, true), ("\n", 0, false), (&*line, 1, false)] {
+        let bomb = zstd::bulk::compress(line.repeat(200_000).as_bytes(), 3).unwrap();
+        let mut intake = Intake::new(IntakeOptions::new().with_limit(1 << 20));
+        assert!(intake.push(Arrival { name: "1", data: &bomb, partition_key: "k" }));
+        assert!(intake.lines.is_empty() && intake.damaged.len() <= 1);
+        let fits = intake.push(Arrival { name: "2", data: LINE.as_bytes(), partition_key: "k" });
+        assert_eq!(fits, !is_full, "{line:?}");
+        let taken = intake.finish().unwrap();
+        assert_eq!(
+            (taken.counts.rejected, taken.counts.blanks),
+            (rejected, if rejected == 0 { 200_000 } else { 0 })
+        );
+    }
 }
 
 #[test]

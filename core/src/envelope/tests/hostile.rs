@@ -127,18 +127,33 @@ fn headers_that_lie() {
 /// The limit is for all parts of a record together.
 #[test]
 fn many_bombs_in_one_record() {
-    let bomb = zstd::bulk::compress(&vec![b'x'; 1 << 20], 3).unwrap();
-    let mut message = Vec::new();
-    for _ in 0..100 {
-        let mut record = vec![0x08, 0, 0x1A, bomb.len() as u8];
-        record.extend_from_slice(&bomb);
-        message.extend_from_slice(&[0x1A, record.len() as u8]);
-        message.extend_from_slice(&record);
+    let zstd = zstd::bulk::compress(&vec![b'x'; 1 << 20], 3).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![b'x'; 1 << 14]).unwrap();
+    let aggregate = |bomb: &[u8]| {
+        let mut message = Vec::new();
+        for _ in 0..100 {
+            let mut record = vec![0x08, 0, 0x1A, bomb.len() as u8];
+            record.extend_from_slice(bomb);
+            message.extend_from_slice(&[0x1A, record.len() as u8]);
+            message.extend_from_slice(&record);
+        }
+        [&kpl::MAGIC[..], &message, &Md5::digest(&message)].concat()
+    };
+    let found = items(&aggregate(&zstd), 5 << 20);
+    let damaged = found.iter().filter(|item| item.starts_with("damaged")).count();
+    assert_eq!((found.len(), damaged), (100, 95));
+    // One that does not fit has had its share, too: nothing is left for those behind it.
+    for (bomb, size) in [(zstd, 1 << 20), (gzip.finish().unwrap(), 1 << 14)] {
+        let mut limits = Vec::new();
+        let options = DecodeOptions::new().with_limit(size - 1);
+        RecordDecoder::new(options).decode(&aggregate(&bomb), "k", &mut |item| match item {
+            Item::Damaged { error, .. } => limits.push(error.message().to_owned()),
+            other => panic!("{other:?}"),
+        });
+        assert!(limits[0].contains(&format!("limit of {} bytes", size - 1)), "{}", limits[0]);
+        assert!(limits[1..].iter().all(|text| text.contains("limit of 0 bytes")), "{}", limits[1]);
     }
-    let data = [&kpl::MAGIC[..], &message, &Md5::digest(&message)].concat();
-    let items = items(&data, 5 << 20);
-    let damaged = items.iter().filter(|item| item.starts_with("damaged")).count();
-    assert_eq!((items.len(), damaged), (100, 95));
 }
 
 #[test]

@@ -34,8 +34,8 @@ class KinesisHandler:
         compression: Inside Parquet: "zstd", "snappy", "gzip" or "none".
         commits: Whether commits are written and looked at; without them each delivery costs two requests less, and one
             that comes again in other pieces leaves rows twice, which only their `line_id` tells.
-        limit: How many bytes of lines, decompressed, are taken at once: a delivery with more is written in several
-            pieces. Memory is some five times that at most.
+        limit: How many bytes of lines, decompressed, are taken at once, each line counting for 128 more: a delivery
+            with more is written in several pieces. Memory is some three times that at most.
 
     Raises:
         ValueError: An address is none.
