@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 pub use codec::Codec;
 pub use expand::expand;
+#[cfg(feature = "lake")]
+pub(crate) use expand::expand_all;
 pub use input::Input;
 
 use crate::error::{Error, ErrorKind, Result};
