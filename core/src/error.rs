@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Sink,
     /// A service could not be reached, or refused what it was given.
     Delivery,
+    /// The answer needs more memory than it may have.
+    Memory,
     /// Ctrl-C, or another request to stop.
     Interrupted,
 }

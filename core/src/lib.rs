@@ -108,6 +108,7 @@
 //! | `ddl` | the module [`ddl`]: the table that the files are, for Athena, Glue, CloudFormation, Spark and DuckDB |
 //! | `lake` | the module [`lake`]: the files of a table merged, and looked at |
 //! | `filter` | the module [`filter`]: rows chosen by time, status, method, path and host; time zones |
+//! | `report` | the module [`report`]: what happened, in numbers |
 //! | `delivery` | the module [`delivery`]: what gets records into Kinesis without losing one |
 
 #![deny(unsafe_code)]
@@ -139,6 +140,8 @@ mod parse;
 mod reader;
 mod record;
 mod reject;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod schema;
 mod simd;
 #[cfg(feature = "sink")]
