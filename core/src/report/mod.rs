@@ -25,9 +25,12 @@ mod answer;
 mod columns;
 mod cube;
 mod dictionary;
+mod label;
+mod markdown;
 mod option;
 mod popular;
 mod tally;
+mod terminal;
 mod traffic;
 mod uniques;
 
@@ -36,8 +39,11 @@ pub use answer::{
     StatusRow, Time,
 };
 pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
+pub use label::{grouped, size};
+pub use markdown::markdown;
 pub use option::ReportOptions;
 pub use tally::Tally;
+pub use terminal::{TerminalOptions, terminal};
 
 /// The columns that a report is made of. `ts` has to be there; what else a log does not have, its report does not have.
 pub const COLUMNS: [&str; 10] =
