@@ -25,6 +25,7 @@ mod answer;
 mod columns;
 mod cube;
 mod dictionary;
+mod html;
 mod label;
 mod markdown;
 mod option;
@@ -39,6 +40,7 @@ pub use answer::{
     StatusRow, Time,
 };
 pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
+pub use html::{html, live_html};
 pub use label::{grouped, size};
 pub use markdown::markdown;
 pub use option::ReportOptions;
