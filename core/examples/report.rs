@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release --example report -- access.log`
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::time::Instant;
 
-use nasalogs::report::{Account, COLUMNS, Cube, CubeOptions, ReportOptions, Tally};
+use nasalogs::report::{Account, COLUMNS, Cube, CubeOptions, ReportOptions, Tallies};
 use nasalogs::{ParseOptions, ReaderBuilder, Result};
 
 #[global_allocator]
@@ -14,33 +14,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<()> {
     let inputs: Vec<String> = std::env::args().skip(1).collect();
     let options = ReportOptions::new().with_approx(std::env::var_os("APPROX").is_some());
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let begun = Instant::now();
     let wanted = ["host", "ts", "method", "path", "protocol", "status", "bytes"];
     debug_assert!(wanted.iter().all(|column| COLUMNS.contains(column)));
-    let mut reader =
-        ReaderBuilder::new().with_options(ParseOptions::new().with_columns(wanted)).open(&inputs)?;
-
-    let (send, receive) = mpsc::sync_channel(2 * threads);
-    let receive = Arc::new(Mutex::new(receive));
-    let tally = std::thread::scope(|scope| -> Result<Tally> {
-        let count = || {
-            let mut tally = Tally::new(&options);
-            loop {
-                let Ok(batch) = receive.lock().expect("no thread panicked").recv() else { return Ok(tally) };
-                tally.push(&batch)?;
-            }
-        };
-        let counting: Vec<_> = (0..threads).map(|_| scope.spawn(count)).collect();
-        while let Some(batch) = reader.next_batch()? {
-            send.send(batch).expect("the threads end when this does");
-        }
-        drop(send);
-        let mut tallies = counting.into_iter().map(|thread| thread.join().expect("no thread panicked"));
-        let mut whole = tallies.next().unwrap_or_else(|| Ok(Tally::new(&options)))?;
-        tallies.try_for_each(|tally| whole.merge(tally?))?;
-        Ok(whole)
-    })?;
+    let tallies = Arc::new(Tallies::new(options));
+    let counting = Arc::clone(&tallies);
+    let mut reader = ReaderBuilder::new()
+        .with_options(ParseOptions::new().with_columns(wanted))
+        .with_map(move |batch| counting.push(&batch).map(|()| batch.slice(0, 0)))
+        .open(&inputs)?;
+    while reader.next_batch()?.is_some() {}
+    let tally = tallies.merge()?;
     let counted = begun.elapsed();
     let report = tally.report(&Account::default(), 10);
     for url in &report.urls.rows {

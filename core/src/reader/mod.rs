@@ -28,10 +28,13 @@ pub use builder::{MaxRejects, ReaderBuilder};
 pub use summary::{Progress, Summary};
 
 use feed::Feed;
-use pool::{Pending, Pool};
+use pool::{Done, Pending, Pool};
 
 /// What is done with a rejected line.
 type OnReject = Box<dyn FnMut(Reject) -> Result<()> + Send>;
+
+/// What each batch is passed through.
+type Map = Arc<dyn Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync>;
 
 /// What is called before each chunk.
 type Watch = Box<dyn FnMut() -> Result<()> + Send>;
@@ -155,10 +158,11 @@ impl Reader {
                 };
             };
             let input = pending.input;
-            let mut parsed = pending.wait()?;
+            let Done { mut parsed, mapped } = pending.wait()?;
             self.refused = self.account(input, &mut parsed).err();
-            if parsed.batch.num_rows() > 0 {
-                return Ok(Some(parsed.batch));
+            let batch = mapped.unwrap_or(Ok(parsed.batch))?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
             }
         }
     }

@@ -3,6 +3,10 @@
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::Schema;
+
+use super::Map;
 use super::feed::Fed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::parse::{Parsed, Scratch};
@@ -15,15 +19,23 @@ pub(super) struct Pending {
 }
 
 enum Outcome {
-    Ready(Box<Parsed>),
-    Coming(Receiver<Parsed>),
+    Ready(Box<Done>),
+    Coming(Receiver<Done>),
+}
+
+/// A chunk that has been parsed.
+pub(super) struct Done {
+    /// What it gave. Where the batch was mapped, only the number of its rows is left here.
+    pub(super) parsed: Parsed,
+    /// What became of the batch, where it was mapped.
+    pub(super) mapped: Option<Result<RecordBatch>>,
 }
 
 impl Pending {
     /// What the chunk gave.
-    pub(super) fn wait(self) -> Result<Parsed> {
+    pub(super) fn wait(self) -> Result<Done> {
         match self.result {
-            Outcome::Ready(parsed) => Ok(*parsed),
+            Outcome::Ready(done) => Ok(*done),
             // The sender is gone only if the worker panicked.
             Outcome::Coming(receiver) => receiver.recv().map_err(|_| {
                 Error::new(ErrorKind::Io, "a thread that parses has panicked")
@@ -40,19 +52,21 @@ pub(super) struct Pool {
     threads: Option<rayon::ThreadPool>,
     begun: bool,
     scratch: Arc<Mutex<Vec<Scratch>>>,
+    map: Option<Map>,
 }
 
 impl Pool {
     /// More threads than this are never of use, and each has chunks of its own in memory.
     const MOST: usize = 256;
 
-    pub(super) fn new(jobs: usize) -> Self {
+    pub(super) fn new(jobs: usize, map: Option<Map>) -> Self {
         Self {
             jobs: if cfg!(feature = "parallel") { jobs.clamp(1, Self::MOST) } else { 1 },
             #[cfg(feature = "parallel")]
             threads: None,
             begun: false,
             scratch: Arc::default(),
+            map,
         }
     }
 
@@ -72,15 +86,15 @@ impl Pool {
             && let Some(threads) = &self.threads
         {
             let (sender, receiver) = sync_channel(1);
-            let scratch = Arc::clone(&self.scratch);
+            let (scratch, map) = (Arc::clone(&self.scratch), self.map.clone());
             threads.spawn(move || {
                 // Nobody waits any more when the reader was dropped.
-                let _ = sender.send(parse(&fed, &scratch));
+                let _ = sender.send(parse(&fed, &scratch, map.as_ref()));
             });
             return Pending { input, result: Outcome::Coming(receiver) };
         }
         let _ = begun;
-        Pending { input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch))) }
+        Pending { input, result: Outcome::Ready(Box::new(parse(&fed, &self.scratch, self.map.as_ref()))) }
     }
 
     /// Starts the threads, unless they run. Where none can be had, the caller's own parses.
@@ -102,11 +116,16 @@ impl Pool {
     }
 }
 
-/// Parses a chunk with scratch memory that some chunk before it has used.
-fn parse(fed: &Fed, pool: &Mutex<Vec<Scratch>>) -> Parsed {
+/// Parses a chunk with scratch memory that some chunk before it has used, and maps its batch.
+fn parse(fed: &Fed, pool: &Mutex<Vec<Scratch>>, map: Option<&Map>) -> Done {
     let take = || pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut scratch = take().unwrap_or_default();
-    let parsed = fed.job.parse(&fed.chunk, &mut scratch);
+    let mut parsed = fed.job.parse(&fed.chunk, &mut scratch);
     pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-    parsed
+    let mapped = map.filter(|_| parsed.batch.num_rows() > 0).map(|map| {
+        let rows = RecordBatchOptions::new().with_row_count(Some(parsed.batch.num_rows()));
+        let counted = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &rows)?;
+        map(std::mem::replace(&mut parsed.batch, counted))
+    });
+    Done { parsed, mapped }
 }

@@ -83,7 +83,7 @@ const FIRST: u16 = 2;
 
 /// What requests of a cell have in common, beside the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key {
+pub(super) struct Key {
     bucket: u32,
     url: u16,
     host: u16,
@@ -185,7 +185,7 @@ pub struct Cube {
     types: Entries,
     referers: Option<Entries>,
     agents: Option<Entries>,
-    cells: HashMap<Key, (u64, u64), RandomState>,
+    pub(super) cells: HashMap<Key, (u64, u64), RandomState>,
     /// Buckets by number: their place, and an instant in each.
     places: HashMap<i64, u32, RandomState>,
     buckets: Vec<(i64, i64)>,

@@ -1,6 +1,6 @@
 //! What happened, in numbers: traffic, popular URLs, busy hosts, errors.
 //!
-//! A [`Tally`] counts batches, one for each thread; tallies are merged, and [`Tally::report`] gives the [`Report`], which is
+//! A [`Tally`] counts batches, one for each thread ([`Tallies`]); tallies are merged, and [`Tally::report`] gives the [`Report`], which is
 //! what `nasalogs report` prints. A [`Cube`] is what the reader of its page filters: it is filled in a second pass, when it is
 //! known which names are worth to be told from each other.
 //!
@@ -23,6 +23,7 @@
 
 mod answer;
 mod columns;
+mod crew;
 mod cube;
 mod dictionary;
 mod html;
@@ -39,6 +40,7 @@ pub use answer::{
     Account, Bound, Bucket, Lines, Measure, Names, Peak, Peaks, Period, Rejected, Report, Row, Size,
     StatusRow, Time,
 };
+pub use crew::{Cubes, Tallies};
 pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
 pub use html::{html, live_html};
 pub use label::{grouped, size};

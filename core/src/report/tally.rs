@@ -121,7 +121,7 @@ impl Tally {
         }
         self.scratch = scratch;
         self.trim();
-        self.within_memory()
+        within_memory(self.memory(), &self.options, self.requests())
     }
 
     /// Adds what another one counted, which was made with the same options.
@@ -151,7 +151,7 @@ impl Tally {
             *mine += theirs;
         }
         self.trim();
-        self.within_memory()
+        within_memory(self.memory(), &self.options, self.requests())
     }
 
     /// The numbers, with the first so many names of each kind. `account` says what they were counted from.
@@ -193,20 +193,19 @@ impl Tally {
         }
         self.traffic.trim();
     }
+}
 
-    fn within_memory(&self) -> Result<()> {
-        let (most, taken) = (self.options.max_memory, self.memory());
-        if taken <= most {
-            return Ok(());
-        }
-        let message = format!(
-            "counting exactly takes more than {} MB of memory after {} requests",
-            most / 1_000_000,
-            self.requests()
-        );
-        Err(Error::new(ErrorKind::Memory, message)
-            .with_hint("estimates need little: pass --approx; or allow more with --max-memory"))
+/// Whether counting may go on that takes so much memory.
+pub(super) fn within_memory(taken: u64, options: &ReportOptions, requests: u64) -> Result<()> {
+    if taken <= options.max_memory {
+        return Ok(());
     }
+    let message = format!(
+        "counting exactly takes more than {} MB of memory, after {requests} requests on this thread",
+        options.max_memory / 1_000_000,
+    );
+    Err(Error::new(ErrorKind::Memory, message)
+        .with_hint("estimates need little: pass --approx; or allow more with --max-memory"))
 }
 
 /// Which hosts asked for a URL. The exact sets are not merged: most URLs are not in a report, and it looks into all sets for

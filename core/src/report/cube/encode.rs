@@ -110,8 +110,15 @@ impl Cube {
         cells.iter().for_each(|(_, (requests, _))| put(&mut data, *requests));
         cells.iter().for_each(|(_, (_, bytes))| put(&mut data, *bytes));
 
+        // Numbers of hosts by name: in which order hosts were met is nobody's business.
+        let mut names: Vec<u32> = (0..self.sampled.len()).collect();
+        names.sort_unstable_by_key(|host| self.sampled.name(*host));
+        let mut hosts = vec![0; names.len()];
+        names.into_iter().zip(0..).for_each(|(host, number)| hosts[host as usize] = number);
         let mut sample: Vec<Seen> = self.sample.keys().copied().collect();
-        sample.iter_mut().for_each(|seen| seen.bucket = ranks[seen.bucket as usize]);
+        for seen in &mut sample {
+            (seen.bucket, seen.host) = (ranks[seen.bucket as usize], hosts[seen.host as usize]);
+        }
         sample.sort_unstable();
         put_differences(&mut data, sample.iter().map(|seen| seen.bucket));
         sample.iter().for_each(|seen| put(&mut data, u64::from(seen.url)));
