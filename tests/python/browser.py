@@ -141,7 +141,7 @@ class Page:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What the browser has told of this tab."""
-        self.value("0")
+        self.call("Page.getFrameTree")
         return [
             event["params"]
             for event in self.browser.events

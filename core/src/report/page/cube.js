@@ -181,12 +181,13 @@ class Distinct {
     }
   }
 
-  /** A number where it is known, { n, error, least, most } where it is estimated, null where there is no sample for that. */
+  /** A number where it is known, { n, error, least, most } where it is estimated. */
   of(group, hasSample) {
     const least = this.least[group] + (this.unnamed[group] ? 1 : 0);
     const most = this.least[group] + this.unnamed[group];
     if (least === most) return least;
-    if (!hasSample) return null;
+    // What is sampled tells URLs and statuses apart, and nothing else.
+    if (!hasSample) return { n: Math.round((least + most) / 2), error: most - least, least, most, vague: true };
     const n = this.hits[group] * this.rate;
     if (this.rate === 1) return n;
     const error = Math.sqrt(Math.max(1, this.hits[group]) * this.rate * (this.rate - 1));
@@ -199,8 +200,8 @@ class Distinct {
 /** Requests and more, summed by the codes of a dimension. */
 function sums(cube, picked, name) {
   const column = cube.cells.columns[name];
-  if (!column) return null;
   const entries = cube.meta[DICTIONARIES[name]];
+  if (!column || !entries) return null;
   const { requests, bytes, status } = cube.cells.columns;
   const length = entries.length + FIRST;
   const found = { entries, requests: new Float64Array(length), bytes: new Float64Array(length), errors: new Float64Array(length) };
@@ -237,8 +238,7 @@ function failing(cube, picked, test) {
     if (wanted[status[i]]) counts[url[i]] += requests[i];
   }
   const sum = { entries: cube.meta.urls, requests: counts };
-  const rows = rowsOf(sum, (name, code) => ({ name, requests: counts[code] })).filter((row) => row.name !== null);
-  return { total: null, rows, other: counts[OTHER] };
+  return { rows: rowsOf(sum, (name, code) => ({ name, requests: counts[code] })).filter((row) => row.name !== null) };
 }
 
 /** Everything that the panels draw, from the cells under a filter. */
@@ -315,12 +315,10 @@ function aggregate(cube, report, filter) {
   const urls = sums(cube, picked, "url");
   const row = (sum) => (name, code) => ({ name, requests: sum.requests[code], bytes: sum.bytes[code], errors: sum.errors[code] });
   view.urls = {
-    total: null,
     rows: rowsOf(urls, (name, code) => ({ ...row(urls)(name, code), hosts: byUrl.of(code, counted) })).filter((r) => r.name !== null),
-    other: urls.requests[OTHER] + urls.requests[NONE],
   };
   const hosts = sums(cube, picked, "host");
-  view.hosts = { total: null, rows: rowsOf(hosts, row(hosts)).filter((r) => r.name !== null), other: hosts.requests[OTHER] };
+  view.hosts = { rows: rowsOf(hosts, row(hosts)).filter((r) => r.name !== null) };
   view.not_found = failing(cube, picked, (s) => s === 404);
   view.failed = failing(cube, picked, (s) => classOf(s) === 5);
 
@@ -339,7 +337,7 @@ function aggregate(cube, report, filter) {
     if (Array.isArray(report[plural])) {
       if (other) rows.push({ name: "(other)", requests: other, bytes: sum.bytes[OTHER], rest: true });
       view[plural] = rows;
-    } else view[plural] = { total: null, rows, other };
+    } else view[plural] = { rows };
   }
 
   view.hours = null;
@@ -370,7 +368,7 @@ function whole(report, cube) {
       if (!view[name] || !all[name]) continue;
       const known = new Set(view[name].rows.map((row) => row.name));
       view[name].rows.push(...all[name].rows.filter((row) => !known.has(row.name)));
-      view[name].other = all[name].other;
+      view[name].rows.sort((a, b) => b.requests - a.requests);
     }
   }
   return view;

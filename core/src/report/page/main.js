@@ -170,7 +170,8 @@ class Page {
 
   drawHeader() {
     const { report, clock } = this;
-    const names = report.inputs.map(visible);
+    const paths = report.inputs.map(visible);
+    const names = paths.map((path) => path.split("/").filter(Boolean).at(-1) ?? path);
     const title = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${exact(names.length - 2)} more` : names.join(", ") || "no input";
     const { first, last } = report.period ?? { first: null, last: null };
     const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name.replace("-", "−")}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
@@ -183,7 +184,7 @@ class Page {
     this.themeButton ??= themeButton();
     this.header.replaceChildren(
       el("div", { class: "brand" }, el("span", { class: "logo", "aria-hidden": "true" }), "nasalogs", el("span", { class: "spring" }), this.live?.indicator ?? null, this.themeButton),
-      el("h1", { title: names.join("\n") }, el("bdi", null, title)),
+      el("h1", { title: paths.join("\n") }, el("bdi", null, title)),
       el("p", { class: "facts" }, facts.map((fact) => el("span", null, fact))),
       ...(report.filters.length ? [el("p", { class: "facts" }, "Made with ", report.filters.map((filter) => el("code", null, visible(filter))))] : []));
   }
