@@ -28,8 +28,7 @@ class Reckoning:
             create table log as
             select host, method, path, protocol, status, bytes, cast(floor(epoch(ts)) as bigint) as second,
                    case when path is null then null when path like '%/' then '/'
-                        when regexp_full_match(path, '(?s).*\\.[A-Za-z0-9]{{1,8}}')
-                             and regexp_full_match(regexp_extract(path, '(?s)([^/]*)$', 1), '(?s).*\\.[A-Za-z0-9]{{1,8}}')
+                        when regexp_full_match(regexp_extract(path, '(?s)([^/]*)$', 1), '(?s).*\\.[A-Za-z0-9]{{1,8}}')
                         then lower(regexp_extract(path, '\\.([A-Za-z0-9]{{1,8}})$', 1)) end as type,
                    case when status between 100 and 599 then status // 100 else 0 end as class{extra}
             from '{parquet}'
@@ -81,12 +80,15 @@ class Reckoning:
         return [
             {"at": row[0], "requests": row[1], "hosts": row[2], "bytes": row[3], "classes": list(row[4:])}
             for row in self.all(f"""
-                select {self.bucket()} as began, count(*), count(distinct host), coalesce(sum(bytes), 0)::bigint, {classes}
+                select {self.bucket()} as began, count(*), count(distinct host), coalesce(sum(bytes), 0)::bigint,
+                       {classes}
                 from log where {self.where(chosen or {})} group by began order by began
             """)
         ]
 
-    def named(self, column: str, *, chosen: Filter | None = None, more: str = "", limit: int = 50) -> list[dict[str, Any]]:
+    def named(
+        self, column: str, *, chosen: Filter | None = None, more: str = "", limit: int = 50
+    ) -> list[dict[str, Any]]:
         """The most asked for of a column, with requests and bytes, and what else is wanted."""
         names = ["name", "requests", "bytes", *[part.split(" as ")[1] for part in more.split(", ") if part]]
         return [
@@ -101,7 +103,9 @@ class Reckoning:
     def urls(self, chosen: Filter | None = None, limit: int = 10) -> list[dict[str, Any]]:
         """The URLs most asked for."""
         more = "count(distinct host) as hosts, count(*) filter (class >= 4) as errors"
-        return [row for row in self.named("path", chosen=chosen, more=more, limit=limit + 1) if row["name"] is not None][:limit]
+        return [
+            row for row in self.named("path", chosen=chosen, more=more, limit=limit + 1) if row["name"] is not None
+        ][:limit]
 
     def hosts(self, chosen: Filter | None = None, limit: int = 10) -> list[dict[str, Any]]:
         """The hosts that asked most."""
@@ -111,7 +115,8 @@ class Reckoning:
         """The URLs of such requests."""
         where = f"path is not null and {condition} and {self.where(chosen or {})}"
         rows = self.all(f"""
-            select path, count(*) as requests from log where {where} group by path order by requests desc, path limit {limit}
+            select path, count(*) as requests from log where {where} group by path
+            order by requests desc, path limit {limit}
         """)
         return {
             "total": self.one(f"select count(distinct path) from log where {where}")[0],
@@ -191,11 +196,15 @@ class Reckoning:
                 found[name] = self.named(FIELDS[name])
         return found
 
-    def cube(self, report: dict[str, Any], *, urls: int = 100, hosts: int = 100, rate: int = 64) -> tuple[dict[str, Any], bytes]:
+    def cube(
+        self, report: dict[str, Any], *, urls: int = 100, hosts: int = 100, rate: int = 64
+    ) -> tuple[dict[str, Any], bytes]:
         """The cells that the page filters with: what is said of them, and their columns."""
         dictionaries: dict[str, Any] = {"urls": [row["name"] for row in self.urls(limit=urls)]}
         for name in ("not_found", "failed"):
-            dictionaries["urls"] += [row["name"] for row in report[name]["rows"] if row["name"] not in dictionaries["urls"]]
+            dictionaries["urls"] += [
+                row["name"] for row in report[name]["rows"] if row["name"] not in dictionaries["urls"]
+            ]
         dictionaries["hosts"] = [row["name"] for row in self.hosts(limit=hosts)]
         dictionaries["statuses"] = [row["status"] for row in report["statuses"] if row["status"] is not None]
         for name in LISTED:
@@ -213,7 +222,7 @@ class Reckoning:
                 "type": "types", "referer": "referers", "agent": "agents"}  # fmt: skip
         coded = []
         for column, expression in columns.items():
-            name = keys.get(column)
+            name: str | None = keys.get(column)
             if column == "size":
                 coded.append("""case when bytes is null then 0 when bytes = 0 then 1
                              else cast(floor(log2(bytes::double)) as int) + 2 end as size""")
@@ -229,10 +238,12 @@ class Reckoning:
                 looked = f"(select any_value(code) from d_{column} where name = log.{expression})"
                 coded.append(f"case when {expression} is null then 1 else coalesce({looked}, 0) end as {column}")
         present = [part.rsplit(" as ", 1)[1] for part in coded]
-        self.database.execute(f"create or replace table coded as select {', '.join(coded)}, host as host_name, bytes from log")
+        self.database.execute(
+            f"create or replace table coded as select {', '.join(coded)}, host as host_name, bytes from log"
+        )
         cells = self.all(f"""
-            select {', '.join(present)}, count(*), coalesce(sum(bytes), 0)::bigint from coded group by {', '.join(present)}
-            order by all
+            select {", ".join(present)}, count(*), coalesce(sum(bytes), 0)::bigint from coded
+            group by {", ".join(present)} order by all
         """)
         sample = self.all(f"""
             select distinct bucket, url, status, dense_rank() over (order by host_name) - 1 as host

@@ -1,8 +1,10 @@
 """The page of a report, in a headless Chromium: what it shows, under every filter, is what DuckDB reckons."""
 
+import base64
 import json
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +36,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     program = chromium()
     if program is None:
         skip("the page: there is no Chromium")
+    assert program
     with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
         yield found
 
@@ -104,7 +107,7 @@ def number(text: str | None) -> Any:
 def visible(name: str) -> str:
     """A name as the page shows it."""
     unseen = "[\\x00-\\x1f\\x7f-\\x9f\\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-    return re.sub(unseen, lambda found: f"‹U+{ord(found[0]):04X}›", name)
+    return re.sub(unseen, lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", name)
 
 
 def tiles(page: Page) -> dict[str, int]:
@@ -118,8 +121,8 @@ def rows(page: Page, panel: str) -> list[tuple[str, list[str]]]:
     """The rows of a panel's list: its name, and each number's title."""
     return [
         (name, titles)
-        for name, titles in page.value(f"""[...document.querySelectorAll("#panel-{panel} .list tbody tr")].map((row) => [
-            row.querySelector(".name").textContent, [...row.querySelectorAll("td")].map((cell) => cell.title)])""")
+        for name, titles in page.value(f"""[...document.querySelectorAll("#panel-{panel} .list tbody tr")]
+            .map((row) => [row.querySelector(".name").textContent, [...row.querySelectorAll("td")].map((cell) => cell.title)])""")
     ]
 
 
@@ -135,7 +138,9 @@ def table(page: Page, panel: str) -> list[list[str]]:
 
 def check_list(page: Page, panel: str, expected: dict[str | None, list[int]], whole: int, *, top: int = 10) -> None:
     """Each row has the numbers of its name; the most asked for are first, and the rest is what is left."""
-    names = {(visible(name) if name else "(none)" if name is None else "(empty)"): found for name, found in expected.items()}
+    names = {
+        (visible(name) if name else "(none)" if name is None else "(empty)"): found for name, found in expected.items()
+    }
     if panel in {"referers", "agents"}:
         names.pop("(none)", None)
     shown, rest = [], 0
@@ -161,8 +166,14 @@ def check(page: Page, report: Report, chosen: Filter | None = None, *, hosts: bo
     totals = reckoning.totals(chosen)
     requests = totals["requests"]
     found = tiles(page)
-    for tile, total in (("requests", "requests"), ("hosts", "unique_hosts"), ("bytes", "bytes"), ("4xx", "client_errors"),
-                        ("5xx", "server_errors")):  # fmt: skip
+    kinds = {
+        "requests": "requests",
+        "hosts": "unique_hosts",
+        "bytes": "bytes",
+        "4xx": "client_errors",
+        "5xx": "server_errors",
+    }
+    for tile, total in kinds.items():
         assert found[tile] == totals[total] or (tile == "hosts" and not hosts), tile
     assert found["rejected"] == report.summary["rejected"]
 
@@ -191,7 +202,10 @@ def check(page: Page, report: Report, chosen: Filter | None = None, *, hosts: bo
             assert rows(page, panel) == []
     check_list(page, "methods", named("method", "requests"), requests)
     check_list(page, "protocols", named("protocol", "requests"), requests)
-    types = {("/" if name == "/" else f".{name}" if name else None): n for name, n in named("type", "requests", "bytes").items()}
+    types = {
+        ("/" if name == "/" else f".{name}" if name else None): n
+        for name, n in named("type", "requests", "bytes").items()
+    }
     check_list(page, "types", types, requests)
     if reckoning.combined:
         check_list(page, "referers", named("referer", "requests", "bytes"), requests)
@@ -201,7 +215,9 @@ def check(page: Page, report: Report, chosen: Filter | None = None, *, hosts: bo
     times = [[number(cell) for cell in row[1 : len(fields) + 1]] for row in table(page, "traffic") if row[1] != "0"]
     assert times == [[row[field] for field in fields] for row in reckoning.time(chosen)]
     if requests:
-        classes = [[number(cell) for cell in row[1:7]] for row in table(page, "classes") if any(n != "0" for n in row[1:7])]
+        classes = [
+            [number(cell) for cell in row[1:7]] for row in table(page, "classes") if any(n != "0" for n in row[1:7])
+        ]
         assert classes == [row["classes"] for row in reckoning.time(chosen)]
         assert [[number(cell) for cell in row[1:]] for row in table(page, "hours")] == reckoning.hours(chosen)
         assert [number(row[1]) for row in table(page, "sizes")] == [row["requests"] for row in reckoning.sizes(chosen)]
@@ -231,7 +247,9 @@ def test_the_page_and_its_filters_have_the_numbers_of_duckdb(
 
     # Dragged over a third of the chart: whole buckets.
     page.value("document.querySelector('.timeline').scrollIntoView({ block: 'center' })")
-    x, y, w = page.value("(({ x, y, width }) => [x, y + 60, width])(document.querySelector('.timeline').getBoundingClientRect())")
+    x, y, w = page.value(
+        "(({ x, y, width }) => [x, y + 60, width])(document.querySelector('.timeline').getBoundingClientRect())"
+    )
     answered(page, lambda: page.drag((x + 0.4 * w, y), (x + 0.75 * w, y)))
     chosen = range_of(page)
     step = common.reckoning.step
@@ -386,9 +404,6 @@ def embedded(path: Path, name: str) -> dict[str, Any]:
 
 def with_cube(html: str, meta: dict[str, Any], data: bytes) -> str:
     """The page with another cube."""
-    import base64  # noqa: PLC0415
-    import zlib  # noqa: PLC0415
-
     packer = zlib.compressobj(wbits=-15)
     packed = base64.b64encode(packer.compress(data) + packer.flush()).decode()
     text = json.dumps(meta).replace("<", "\\u003c")
@@ -453,45 +468,10 @@ def test_print(browser: Browser, common: Report) -> None:
     page.close()
 
 
-CONTRAST: Final = """(() => {
-    const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-    const rgba = (colour) => {
-        canvas.clearRect(0, 0, 1, 1);
-        canvas.fillStyle = colour;
-        canvas.fillRect(0, 0, 1, 1);
-        const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
-        return [r, g, b, a / 255];
-    };
-    const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3]));
-    const ground = (node) => {
-        if (!node) return [255, 255, 255];
-        const own = rgba(getComputedStyle(node).backgroundColor);
-        return own[3] === 1 ? own.slice(0, 3) : over(own, ground(node.parentElement));
-    };
-    const light = (colour) => {
-        const [r, g, b] = colour.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const low = [];
-    const walker = document.createTreeWalker(document.getElementById("app"), NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const node = walker.currentNode.parentElement;
-        if (!walker.currentNode.data.trim() || node.matches("title, .quiet, :disabled") || !node.checkVisibility()) continue;
-        const style = getComputedStyle(node);
-        const below = ground(node);
-        const colour = over(rgba(node instanceof SVGElement ? style.fill : style.color), below);
-        const [a, b] = [light(colour), light(below)].sort((x, y) => y - x);
-        const ratio = (a + 0.05) / (b + 0.05);
-        if (ratio < 4.5) low.push([walker.currentNode.data, ratio]);
-    }
-    return low;
-})()"""
-
-
 @pytest.mark.parametrize("dark", [False, True])
 def test_what_is_written_can_be_read(browser: Browser, combined: Report, *, dark: bool) -> None:
     page = opened(browser.page(dark=dark), f"{combined.url}#class=4xx")
-    assert page.value(CONTRAST) == []
+    assert page.value(Path(__file__).with_name("contrast.js").read_text()) == []
     # Every chart says in words what it shows, and every control has a name.
     assert page.value("document.querySelectorAll('svg').length") > 4
     assert page.value("[...document.querySelectorAll('svg')].filter((s) => !s.getAttribute('aria-label')).length") == 0
@@ -545,7 +525,10 @@ def test_open_and_click_times(browser: Browser, generated: Callable[..., Path], 
     for name in ("open", "ready"):
         print(f"{name}: {next(ms for n, ms in measured if n == f'nasalogs:{name}'):.0f} ms")
     answers = sorted(ms for name, ms in measured if name == "nasalogs:answer")
-    print(f"answers over {cells:,} cells: {answers[0]:.0f} to {answers[-1]:.0f} ms, median {answers[len(answers) // 2]:.0f}")
+    print(
+        f"answers over {cells:,} cells: {answers[0]:.0f} to {answers[-1]:.0f} ms, "
+        f"median {answers[len(answers) // 2]:.0f} ms"
+    )
     assert len(answers) == 11
     well(page)
     page.close()

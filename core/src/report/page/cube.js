@@ -84,6 +84,7 @@ class Cube {
     const at = this.cells.read(bytes, 0, meta.cells);
     this.sample.read(bytes, at, meta.sample.cells);
     this.codes = {};
+    this.wholeView = null; // what `whole` has made of it
     for (const [name, dictionary] of Object.entries(DICTIONARIES)) {
       this.codes[name] = new Map((meta[dictionary] ?? []).map((entry, i) => [entry, i + FIRST]));
     }
@@ -92,6 +93,7 @@ class Cube {
 
   /** Cells that came later, of the same dictionaries: { cells, sample, starts?, local? } and their columns. */
   append(delta, bytes) {
+    this.wholeView = null;
     if (delta.starts) this.meta.starts.push(...delta.starts);
     if (delta.local) this.meta.local.push(...delta.local);
     const at = this.cells.read(bytes, 0, delta.cells);

@@ -103,7 +103,7 @@ class Page {
     this.liveNode = el("section", { class: "grid", hidden: true, "aria-label": "Now" });
     this.traffic = new Traffic(this);
     const traffic = { id: "traffic", title: "Traffic over time", span: 8, draw: (_, view) => this.traffic.draw(view) };
-    this.panels = [traffic, ...PANELS].filter((panel) => !panel.when || panel.when(this.report));
+    this.panels = [traffic, ...PANELS];
     let column = null;
     for (const panel of this.panels) {
       const body = el("div", { class: "body" });
@@ -156,8 +156,12 @@ class Page {
     this.drawChips();
     this.tiles.replaceChildren(tiles(this, this.view));
     for (const panel of this.panels) {
+      const body = this.bodies.get(panel.id);
+      const there = !panel.when || panel.when(this.report);
+      body.parentElement.hidden = !there;
+      if (!there) continue;
       const drawn = panel.draw(this, this.view).flat().filter(Boolean);
-      this.bodies.get(panel.id).replaceChildren(...drawn);
+      body.replaceChildren(...drawn);
     }
     for (const { brush } of this.timelines.values()) brush.reset();
     this.drawFoot();
