@@ -25,8 +25,8 @@ class Browser:
         """Start it with a profile of its own in the folder."""
         receive, send = os.pipe(), os.pipe()
         options = [
-            "headless", "remote-debugging-pipe", f"user-data-dir={folder}", "no-first-run", "disable-gpu", "hide-scrollbars",
-            "disable-dev-shm-usage", "disable-background-networking", "disable-component-update", "disable-sync",
+            "headless", "remote-debugging-pipe", f"user-data-dir={folder}", "no-first-run", "disable-gpu",
+            "hide-scrollbars", "disable-dev-shm-usage", "disable-background-networking", "disable-component-update", "disable-sync",
             "force-color-profile=srgb",
         ]  # fmt: skip
         if os.geteuid() == 0:
@@ -36,8 +36,8 @@ class Browser:
         shell = f'exec 3<&{send[0]} 4>&{receive[1]}; exec "$@"'
         with (folder / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
-                ["/bin/bash", "-c", shell, "chromium", *command], pass_fds=(send[0], receive[1]), stdin=subprocess.DEVNULL,
-                stdout=stderr, stderr=stderr,
+                ["/bin/bash", "-c", shell, "chromium", *command], pass_fds=(send[0], receive[1]),
+                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
             )  # fmt: skip
         os.close(send[0])
         os.close(receive[1])
@@ -68,8 +68,8 @@ class Browser:
                 message = "Chromium has ended"
                 raise ConnectionError(message)
             self.buffer += chunk
-        message, self.buffer = self.buffer.split(b"\0", 1)
-        found: dict[str, Any] = json.loads(message)
+        first, self.buffer = self.buffer.split(b"\0", 1)
+        found: dict[str, Any] = json.loads(first)
         return found
 
     def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The numbers of a report, reckoned by DuckDB over the Parquet of the same log: what the program's are held against."""
 
+import base64
 import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -222,18 +225,18 @@ class Reckoning:
                 "type": "types", "referer": "referers", "agent": "agents"}  # fmt: skip
         coded = []
         for column, expression in columns.items():
-            name: str | None = keys.get(column)
+            of = keys.get(column)
             if column == "size":
                 coded.append("""case when bytes is null then 0 when bytes = 0 then 1
                              else cast(floor(log2(bytes::double)) as int) + 2 end as size""")
-            elif name is None:
+            elif of is None:
                 coded.append(f"{expression} as {column}")
-            elif dictionaries[name] is not None:
+            elif dictionaries[of] is not None:
                 kind = "smallint" if column == "status" else "varchar"
                 self.database.execute(f"create or replace table d_{column} (name {kind}, code int)")
-                if dictionaries[name]:
+                if dictionaries[of]:
                     self.database.executemany(
-                        f"insert into d_{column} values (?, ?)", [[n, i + 2] for i, n in enumerate(dictionaries[name])]
+                        f"insert into d_{column} values (?, ?)", [[n, i + 2] for i, n in enumerate(dictionaries[of])]
                     )
                 looked = f"(select any_value(code) from d_{column} where name = log.{expression})"
                 coded.append(f"case when {expression} is null then 1 else coalesce({looked}, 0) end as {column}")
@@ -278,9 +281,18 @@ def columns_of(rows: list[Any], width: int) -> bytes:
     return bytes(out)
 
 
-def write(folder: Path, report: dict[str, Any], cube: tuple[dict[str, Any], bytes] | None) -> None:
-    """Leave a report and its cube in files."""
-    (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False))
-    if cube:
-        (folder / "meta.json").write_text(json.dumps(cube[0], ensure_ascii=False))
-        (folder / "cube.bin").write_bytes(cube[1])
+def embedded(path: Path, name: str) -> dict[str, Any]:
+    """A piece of JSON in a page."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', path.read_text(), re.DOTALL)
+    assert found
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
+def with_cube(html: str, meta: dict[str, Any], data: bytes) -> str:
+    """The page with another cube."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = base64.b64encode(packer.compress(data) + packer.flush()).decode()
+    text = json.dumps(meta).replace("<", "\\u003c")
+    html = re.sub(r'(id="meta">).*?(</script>)', lambda m: m[1] + text + m[2], html, count=1, flags=re.DOTALL)
+    return re.sub(r'(id="cube">).*?(</script>)', lambda m: m[1] + packed + m[2], html, count=1, flags=re.DOTALL)

@@ -1,10 +1,8 @@
 """The page of a report, in a headless Chromium: what it shows, under every filter, is what DuckDB reckons."""
 
-import base64
 import json
 import re
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +11,7 @@ import pytest
 from browser import Browser, Page, chromium
 from conftest import convert, nasalogs
 from kinesis import skip
-from reckoning import Filter, Reckoning
+from reckoning import Filter, Reckoning, embedded, with_cube
 
 OFFSET: Final = -4 * 3600
 CLASSES: Final = ("other", "1xx", "2xx", "3xx", "4xx", "5xx")
@@ -122,7 +120,8 @@ def rows(page: Page, panel: str) -> list[tuple[str, list[str]]]:
     return [
         (name, titles)
         for name, titles in page.value(f"""[...document.querySelectorAll("#panel-{panel} .list tbody tr")]
-            .map((row) => [row.querySelector(".name").textContent, [...row.querySelectorAll("td")].map((cell) => cell.title)])""")
+            .map((row) => [row.querySelector(".name").textContent,
+                [...row.querySelectorAll("td")].map((cell) => cell.title)])""")
     ]
 
 
@@ -392,23 +391,6 @@ def test_estimates_say_how_good_they_are(browser: Browser, common: Report, tmp_p
     answered(page, lambda: page.click("#panel-hosts button.name"))
     assert tiles(page)["hosts"] == 1
     page.close()
-
-
-def embedded(path: Path, name: str) -> dict[str, Any]:
-    """A piece of JSON in a page."""
-    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', path.read_text(), re.DOTALL)
-    assert found
-    read: dict[str, Any] = json.loads(found[1])
-    return read
-
-
-def with_cube(html: str, meta: dict[str, Any], data: bytes) -> str:
-    """The page with another cube."""
-    packer = zlib.compressobj(wbits=-15)
-    packed = base64.b64encode(packer.compress(data) + packer.flush()).decode()
-    text = json.dumps(meta).replace("<", "\\u003c")
-    html = re.sub(r'(id="meta">).*?(</script>)', lambda m: m[1] + text + m[2], html, count=1, flags=re.DOTALL)
-    return re.sub(r'(id="cube">).*?(</script>)', lambda m: m[1] + packed + m[2], html, count=1, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize(("width", "height", "dark"), SIZES)
