@@ -24,7 +24,9 @@ def offset_of(zone: str, second: int) -> int:
     """Seconds east of UTC."""
     if found := re.fullmatch(r"([+-])(\d\d):(\d\d)", zone):
         return int(found[1] + "1") * (int(found[2]) * 3600 + int(found[3]) * 60)
-    found_offset = datetime.fromtimestamp(second, tz=UTC).astimezone(ZoneInfo(zone.upper() if zone == "utc" else zone)).utcoffset()
+    found_offset = (
+        datetime.fromtimestamp(second, tz=UTC).astimezone(ZoneInfo(zone.upper() if zone == "utc" else zone)).utcoffset()
+    )
     assert found_offset is not None
     return int(found_offset.total_seconds())
 
@@ -39,8 +41,12 @@ class Zoned(Reckoning):
         quarters = [row[0] for row in self.all("select distinct second // 900 from log")]
         self.database.execute("create table quarters (quarter bigint, east bigint)")
         if quarters:
-            self.database.executemany("insert into quarters values (?, ?)", [[q, offset_of(zone, q * 900)] for q in quarters])
-        self.database.execute("create table plain as select log.*, east from log join quarters on quarter = second // 900")
+            self.database.executemany(
+                "insert into quarters values (?, ?)", [[q, offset_of(zone, q * 900)] for q in quarters]
+            )
+        self.database.execute(
+            "create table plain as select log.*, east from log join quarters on quarter = second // 900"
+        )
         self.database.execute("drop table log")
         self.database.execute("alter table plain rename to log")
 
@@ -113,7 +119,13 @@ def same(found: dict[str, Any], said: dict[str, Any]) -> None:
 
 
 def check(
-    log: Path, tmp_path: Path, *arguments: str, where: str = "true", zone: str = "-04:00", top: int = 10, inputs: Any = None
+    log: Path,
+    tmp_path: Path,
+    *arguments: str,
+    where: str = "true",
+    zone: str = "-04:00",
+    top: int = 10,
+    inputs: Any = None,
 ) -> dict[str, Any]:
     """Hold a report against the reckoning; `where` is the filter as SQL."""
     whole, part = tmp_path / "whole.parquet", tmp_path / "part.parquet"
@@ -154,7 +166,10 @@ FILTERS = {
     ),
     "host": (["--host", "*.PRODIGY.com"], "lower(host) like '%.prodigy.com'"),
     "network": (["--host", "128.0.0.0/2"], r"regexp_full_match(host, '(1[2-8]\d|19[01])\.\d+\.\d+\.\d+')"),
-    "not host": (["--exclude-host", "*.com", "--exclude-host", "*.net"], "not (lower(host) like '%.com' or lower(host) like '%.net')"),
+    "not host": (
+        ["--exclude-host", "*.com", "--exclude-host", "*.net"],
+        "not (lower(host) like '%.com' or lower(host) like '%.net')",
+    ),
     "between": (
         ["--since", "1995-07-01T05:00:00Z", "--until", "1995-07-01 04:30"],
         f"epoch(ts) >= {FIRST - 1 + 3600} and epoch(ts) < {FIRST - 1 + 4 * 3600 + 1800}",
@@ -162,7 +177,18 @@ FILTERS = {
     "day": (["--until", "1995-07-02"], f"epoch(ts) < {FIRST - 1 + 86_400}"),
     "ago": (["--since", "2 hours ago"], "ts >= (select max(ts) - interval 2 hours from {whole})"),
     "all": (
-        ["--status", "200", "--status", "3xx", "--method", "GET", "--exclude-path", "*/countdown/*", "--since", "1 day ago"],
+        [
+            "--status",
+            "200",
+            "--status",
+            "3xx",
+            "--method",
+            "GET",
+            "--exclude-path",
+            "*/countdown/*",
+            "--since",
+            "1 day ago",
+        ],
         "(status = 200 or status between 300 and 399) and upper(method) = 'GET' and coalesce(path not like '%/countdown/%', true)"
         " and ts >= (select max(ts) - interval 24 hours from {whole})",
     ),
@@ -181,11 +207,16 @@ def test_filters(name: str, form: str, generated: Generate, tmp_path: Path) -> N
     # What is converted with the same filter is what was counted.
     out = tmp_path / "filtered.parquet"
     summary = convert(log, out, *arguments)
-    assert (summary["filtered"], summary["rows"] - summary["filtered"]) == (found["lines"]["filtered"], found["requests"])
+    assert (summary["filtered"], summary["rows"] - summary["filtered"]) == (
+        found["lines"]["filtered"],
+        found["requests"],
+    )
     assert duckdb.execute(f"select count(*) from '{out}'").fetchone() == (found["requests"],)
 
 
-@pytest.mark.parametrize("start", ["2026-03-28T20:00:00+00:00", "2026-10-24T20:00:00+00:00", "1969-12-31T20:00:00-04:00"])
+@pytest.mark.parametrize(
+    "start", ["2026-03-28T20:00:00+00:00", "2026-10-24T20:00:00+00:00", "1969-12-31T20:00:00-04:00"]
+)
 @pytest.mark.parametrize("zone", ["utc", "Europe/Berlin", "Asia/Kathmandu", "-09:30", "America/New_York"])
 def test_zones(zone: str, start: str, tmp_path: Path) -> None:
     log = tmp_path / "zones.log"
@@ -211,7 +242,9 @@ def test_nasa_july(genuine: Find, tmp_path: Path) -> None:
     log = genuine("nasa/jul95_first_11277.log")
     check(log, tmp_path)
     check(log, tmp_path, "--tz", "utc", "--status", "404", where="status = 404", zone="utc")
-    check(log, tmp_path, "--host", "*.edu", "--path", "/shuttle/*", where="host ilike '%.edu' and path like '/shuttle/%'")
+    check(
+        log, tmp_path, "--host", "*.edu", "--path", "/shuttle/*", where="host ilike '%.edu' and path like '/shuttle/%'"
+    )
 
 
 def test_formats_of_others(genuine: Find, tmp_path: Path) -> None:
@@ -236,7 +269,13 @@ def test_parquet_says_what_its_log_says(form: str, generated: Generate, tmp_path
     for inputs in ([file], [lake], [lake / "dt=*"], [lake / "*" / "*.parquet"]):
         found = report(*inputs)
         assert counted(found) == counted(plain)
-        assert found["lines"] == {"lines": plain["requests"], "rows": plain["requests"], "rejected": 0, "blank": 0, "filtered": 0}
+        assert found["lines"] == {
+            "lines": plain["requests"],
+            "rows": plain["requests"],
+            "rejected": 0,
+            "blank": 0,
+            "filtered": 0,
+        }
         assert found["format"] == "parquet"
     for arguments, _ in FILTERS.values():
         wanted = report(log, *arguments, "--jobs", "1")
@@ -249,7 +288,9 @@ def test_other_writers_parquet(generated: Generate, tmp_path: Path) -> None:
     log = generated("combined", 20_000, oddities="20%")
     ours, other = tmp_path / "ours.parquet", tmp_path / "other.parquet"
     convert(log, ours)
-    duckdb.execute(f"copy (select * from '{ours}' order by path, ts) to '{other}' (format parquet, row_group_size 3000)")
+    duckdb.execute(
+        f"copy (select * from '{ours}' order by path, ts) to '{other}' (format parquet, row_group_size 3000)"
+    )
     # The first row's offset is another row's now; all are the same here.
     assert counted(report(other)) == counted(report(log))
 
