@@ -163,18 +163,23 @@ where
     nasalogs::Error: From<Refused<T::Err>>,
 {
     let Some(value) = value else { return Ok(Vec::new()) };
+    let is_one =
+        |value: &Bound<'_, PyAny>| value.is_instance_of::<PyString>() || value.is_instance_of::<PyInt>();
+    let wrong = |value: &Bound<'_, PyAny>| {
+        let name = value.get_type();
+        PyTypeError::new_err(format!("{argument} is text or a list of texts, not {name}"))
+    };
     let one = |value: &Bound<'_, PyAny>| -> PyResult<T> {
-        if !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyInt>() {
-            let name = value.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("{argument} is text or a list of texts, not {name}")));
+        if !is_one(value) {
+            return Err(wrong(value));
         }
         let text = value.str()?.extract::<String>()?;
         raise(py, text.parse().map_err(|error| nasalogs::Error::from(Refused(error))))
     };
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyInt>() {
+    if is_one(value) {
         return one(value).map(|value| vec![value]);
     }
-    value.try_iter()?.map(|value| one(&value?)).collect()
+    value.try_iter().map_err(|_| wrong(value))?.map(|value| one(&value?)).collect()
 }
 
 /// Why a text is no value.

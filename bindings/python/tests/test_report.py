@@ -63,7 +63,7 @@ def test_rows_are_chosen(log: Path) -> None:
     for arguments, holds in (
         ({"status": 404}, lambda row: row["status"] == 404),
         ({"status": ["5xx", 404]}, lambda row: row["status"] is not None and row["status"] in {404, *range(500, 600)}),
-        ({"method": "get", "path": "*.gif"}, lambda row: row["method"] == "GET" and (row["path"] or "").endswith(".gif")),
+        ({"method": "get", "path": "*.gif"}, lambda row: (row["method"] or "").upper() == "GET" and (row["path"] or "").endswith(".gif")),
         ({"exclude_path": ["/images/*", "/shuttle/*"]}, lambda row: not (row["path"] or "").startswith(("/images/", "/shuttle/"))),
         ({"host": "*.com"}, lambda row: row["host"].endswith(".com")),
         ({"since": noon}, lambda row: row["ts"] >= noon),
