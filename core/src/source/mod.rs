@@ -108,7 +108,8 @@ impl Source {
     }
 
     /// The same once more, where it can be opened twice: a named pipe, which has a path too, cannot.
-    pub(crate) fn again(&self) -> Option<Self> {
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
         let place = match &self.place {
             Place::Path(path) if path.metadata().is_ok_and(|metadata| metadata.is_file()) => {
                 Place::Path(path.clone())
