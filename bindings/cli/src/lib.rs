@@ -25,6 +25,8 @@ mod paths;
 mod progress;
 mod rejects;
 mod schema;
+#[cfg(feature = "sql")]
+mod sql;
 pub mod stream;
 pub mod summary;
 pub mod table;

@@ -188,9 +188,10 @@ pub(crate) fn deal(
     for (input, size) in inputs.iter().zip(&sizes) {
         match (&input.place, size.plain) {
             (Place::File(path), Some(length)) if length > share => {
-                pieces.extend(cut(input, path, length, share).map_err(|error| {
-                    Error::io(input.name.as_deref().unwrap_or("the input"), error)
-                })?);
+                pieces.extend(
+                    cut(input, path, length, share)
+                        .map_err(|error| Error::io(input.name.as_deref().unwrap_or("the input"), error))?,
+                );
             }
             _ => pieces.push(Piece { input: Arc::clone(input), number: 0, range: None, weight: size.weight }),
         }
@@ -206,7 +207,9 @@ fn spread(pieces: Vec<Piece>, partitions: usize) -> Vec<Vec<Piece>> {
     pieces.sort_by_key(|(_, piece)| std::cmp::Reverse(piece.weight));
     for (order, piece) in pieces {
         // The count decides between inputs of no known size.
-        let Some((weight, own)) = dealt.iter_mut().min_by_key(|(weight, own)| (*weight, own.len())) else { break };
+        let Some((weight, own)) = dealt.iter_mut().min_by_key(|(weight, own)| (*weight, own.len())) else {
+            break;
+        };
         *weight += piece.weight;
         own.push((order, piece));
     }

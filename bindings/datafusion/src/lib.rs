@@ -28,11 +28,13 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod athena;
 mod exec;
 mod input;
 mod scan;
 mod table;
 
 pub use account::{FirstReject, Summary};
+pub use athena::register_athena;
 pub use datafusion;
 pub use table::{LogTable, LogTableBuilder};

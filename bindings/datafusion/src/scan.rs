@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{Result as DataFusionResult, exec_datafusion_err};
@@ -49,7 +47,13 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(ledger: Arc<Ledger>, pieces: usize) -> Self {
         let number = ledger.begin();
-        Self { ledger, number, given: AtomicUsize::new(0), open: AtomicUsize::new(pieces), any_row: false.into() }
+        Self {
+            ledger,
+            number,
+            given: AtomicUsize::new(0),
+            open: AtomicUsize::new(pieces),
+            any_row: false.into(),
+        }
     }
 }
 
