@@ -1,7 +1,8 @@
 //! What became of the lines that queries have read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nasalogs::{Reject, RejectCounts, RejectReason};
 
@@ -75,11 +76,27 @@ pub(crate) struct Piece {
 
 /// The books of a table.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<Books>);
+pub(crate) struct Ledger {
+    books: Mutex<Books>,
+    /// Told when a thread has nothing more to enter.
+    done: Condvar,
+}
+
+/// A thread that reads, and enters what it read before this is dropped.
+pub(crate) struct Reading<'a>(&'a Ledger);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.books().reading -= 1;
+        self.0.done.notify_all();
+    }
+}
 
 #[derive(Debug, Default)]
 struct Books {
     scans: u64,
+    /// Threads that read.
+    reading: usize,
     total: Summary,
     files: BTreeSet<usize>,
     /// The lines of pieces that were read to their end.
@@ -89,7 +106,7 @@ struct Books {
 
 impl Ledger {
     fn books(&self) -> MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a scan, and gives its number.
@@ -98,6 +115,18 @@ impl Ledger {
         books.scans += 1;
         books.total.scans += 1;
         books.scans
+    }
+
+    /// Says that a thread reads.
+    pub(crate) fn reading(&self) -> Reading<'_> {
+        self.books().reading += 1;
+        Reading(self)
+    }
+
+    /// Waits until no thread reads, or for so long; says whether none does.
+    pub(crate) fn wait(&self, most: Duration) -> bool {
+        let waited = self.done.wait_timeout_while(self.books(), most, |books| books.reading > 0);
+        waited.unwrap_or_else(PoisonError::into_inner).0.reading == 0
     }
 
     /// Enters what a piece gave.
@@ -130,7 +159,7 @@ impl Ledger {
     pub(crate) fn take(&self) -> Summary {
         let mut books = self.books();
         let summary = books.summary();
-        *books = Books { scans: books.scans, ..Books::default() };
+        *books = Books { scans: books.scans, reading: books.reading, ..Books::default() };
         summary
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn read(
     to: &BatchSender,
     metrics: &BaselineMetrics,
 ) -> DataFusionResult<()> {
+    let _reading = shared.ledger.reading();
     for piece in pieces {
         let task = Task { scan, piece, shared, to, metrics };
         if task.run()? == Next::Enough {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatchReader;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -54,6 +55,14 @@ impl LogTable {
     #[must_use]
     pub fn take_summary(&self) -> Summary {
         self.ledger.take()
+    }
+
+    /// Waits until no thread reads for a query any more, or for so long, and says whether none does: a query that had enough
+    /// early, or was dropped, is over before its threads have seen that, and the summary is complete when they have.
+    /// Blocks.
+    #[must_use]
+    pub fn wait(&self, most: Duration) -> bool {
+        self.ledger.wait(most)
     }
 
     /// The format; of several, the one with the most columns.

@@ -100,7 +100,7 @@ impl Grid {
         let mut widths: Vec<usize> = self.names.iter().map(|name| name.width()).collect();
         for row in &self.waiting {
             for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(shown(cell).width());
+                *width = shown(cell).split('\n').map(|line| line.width()).fold(*width, usize::max);
             }
         }
         let Some(terminal) = self.terminal else { return Layout::Rows(widths) };
@@ -126,25 +126,27 @@ impl Grid {
         self.put(&text)
     }
 
-    /// A row in columns.
+    /// A row in columns; a value of several lines makes it as high.
     fn line(&self, text: &mut String, row: &[Cell], widths: &[usize], values: bool) {
-        for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
-            text.push_str(if index > 0 { " | " } else { " " });
-            let value = match self.terminal {
-                Some(_) => cut(shown(cell), *width),
-                None => shown(cell).to_owned(),
-            };
-            let space = " ".repeat(width.saturating_sub(value.width()));
-            let is_right = values && self.right[index] && cell.is_some();
-            let value = if cell.is_none() && self.colour { format!("{DIM}{value}{RESET}") } else { value };
-            let is_last = index + 1 == widths.len();
-            match (is_right, is_last) {
-                (true, _) => text.extend([space.as_str(), value.as_str()]),
-                (false, true) => text.push_str(&value),
-                (false, false) => text.extend([value.as_str(), space.as_str()]),
+        let height = row.iter().map(|cell| shown(cell).split('\n').count()).max().unwrap_or(1);
+        for number in 0..height {
+            for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+                text.push_str(if index > 0 { " | " } else { " " });
+                let piece = shown(cell).split('\n').nth(number).unwrap_or("");
+                let value = if self.terminal.is_some() { cut(piece, *width) } else { piece.to_owned() };
+                let space = " ".repeat(width.saturating_sub(value.width()));
+                let is_right = values && self.right[index] && cell.is_some();
+                let value =
+                    if cell.is_none() && self.colour { format!("{DIM}{value}{RESET}") } else { value };
+                match (is_right, index + 1 == widths.len()) {
+                    (true, _) => text.extend([space.as_str(), value.as_str()]),
+                    (false, true) => text.push_str(&value),
+                    (false, false) => text.extend([value.as_str(), space.as_str()]),
+                }
             }
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
         }
-        text.push('\n');
     }
 
     /// A row as lines.
@@ -156,7 +158,7 @@ impl Grid {
             let space = " ".repeat(width - name.width());
             let value = match (cell, self.colour) {
                 (None, true) => format!("{DIM}NULL{RESET}"),
-                _ => shown(cell).to_owned(),
+                _ => shown(cell).replace('\n', &format!("\n{} | ", " ".repeat(width))),
             };
             text.push_str(&format!("{name}{space} | {value}\n"));
         }
@@ -190,6 +192,10 @@ impl BatchSink for Grid {
     }
 }
 
+fn harmless(text: &str) -> String {
+    escape_control(text.as_bytes()).into()
+}
+
 fn shown(cell: &Cell) -> &str {
     cell.as_deref().unwrap_or("NULL")
 }
@@ -209,7 +215,7 @@ fn cells(batch: &RecordBatch) -> Result<Vec<Vec<Cell>>> {
             return Ok(None);
         }
         let value = text.value(row).try_to_string()?;
-        Ok(Some(escape_control(value.as_bytes()).into()))
+        Ok(Some(value.trim_end_matches('\n').split('\n').map(harmless).collect::<Vec<_>>().join("\n")))
     };
     (0..batch.num_rows())
         .map(|row| columns.iter().map(|(column, text)| cell(column, text, row)).collect())

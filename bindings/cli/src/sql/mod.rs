@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Read};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use nasalogs::{Encoding, Error, ErrorKind, Extras, Result};
+use nasalogs::{Encoding, Error, ErrorKind, Extras, Result, StringType};
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
@@ -72,6 +72,9 @@ pub struct Args {
     /// Threads; as many as there are processors when nothing is said
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// The layout of strings between the parser and the query, to measure it
+    #[arg(long, hide = true, value_name = "LAYOUT", value_parser = value::named::<StringType>(StringType::NAMES))]
+    strings: Option<StringType>,
     /// Exit with 1 when any line is rejected; the answer is written all the same
     #[arg(long)]
     strict: bool,

@@ -1,5 +1,6 @@
 //! What is wrong with a statement, and where.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 
 use nasalogs::{Error, ErrorKind};
@@ -42,7 +43,10 @@ fn tell(error: DataFusionError, text: &str, tables: &[String]) -> Error {
             },
             DataFusionError::Shared(shared) => match Arc::try_unwrap(shared) {
                 Ok(inner) => inner,
-                Err(shared) => break DataFusionError::Execution(bare(&shared.to_string())),
+                Err(shared) => match ours(shared.as_ref()) {
+                    Some(ours) => return ours,
+                    None => break DataFusionError::Execution(bare(&shared.to_string())),
+                },
             },
             DataFusionError::External(inner) => match inner.downcast::<Error>() {
                 Ok(ours) => return *ours,
@@ -66,8 +70,9 @@ fn tell(error: DataFusionError, text: &str, tables: &[String]) -> Error {
     };
     let mut place = span;
     if let Some(found) = diagnostic {
-        message = lower(&found.message);
-        place = found.span.or(place);
+        let (text, span) = parsed(&found.message);
+        message = text;
+        place = found.span.or(span).or(place);
     }
     if let Some(span) = place.filter(|_| !text.is_empty()) {
         message.push_str(&pointed(text, span));
@@ -77,6 +82,28 @@ fn tell(error: DataFusionError, text: &str, tables: &[String]) -> Error {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
+}
+
+/// A copy of an error of ours somewhere below.
+fn ours(error: &DataFusionError) -> Option<Error> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(current) = next {
+        if let Some(found) = current.downcast_ref::<Error>() {
+            let mut copy = Error::new(found.kind(), found.message());
+            if let Some(file) = found.file() {
+                copy = copy.with_file(file);
+            }
+            if let Some(offset) = found.offset() {
+                copy = copy.with_offset(offset);
+            }
+            return Some(match found.hint() {
+                Some(hint) => copy.with_hint(hint),
+                None => copy,
+            });
+        }
+        next = current.source();
+    }
+    None
 }
 
 /// What to do about it.
@@ -104,6 +131,9 @@ fn hint(root: &DataFusionError, diagnostic: Option<&Diagnostic>, tables: &[Strin
     }
     if message.contains("DML not supported") {
         return Some("nothing is changed here; an answer is written with --out FILE".to_owned());
+    }
+    if let Some((_, guess)) = message.split_once("Did you mean ") {
+        return Some(format!("did you mean {}", guess.trim_end()));
     }
     let helps = diagnostic.map(|diagnostic| diagnostic.helps.as_slice()).unwrap_or_default();
     let notes: Vec<String> = helps.iter().map(|help| lower(&help.message)).collect();

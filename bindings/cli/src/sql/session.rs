@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nasalogs::{Error, ErrorKind, Result};
 use nasalogs_datafusion::datafusion::common::DataFusionError;
@@ -16,6 +17,9 @@ use nasalogs_datafusion::{LogTable, Summary, register_athena};
 use tokio::runtime::Runtime;
 
 use super::{Args, place, table};
+
+/// How long a query that is over may take to stop reading.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Threads, memory, tables.
 pub struct Session {
@@ -85,6 +89,10 @@ impl Session {
 
     /// What has been read of each table that is logs, since this was last asked.
     pub fn take_summaries(&mut self) -> Vec<(String, Summary)> {
+        for table in self.logs.values() {
+            // A thread that waits for a pipe may take its time.
+            let _ = table.wait(PATIENCE);
+        }
         let summaries: Vec<(String, Summary)> = self
             .logs
             .iter()

@@ -74,7 +74,7 @@ fn open_logs(sources: Vec<Source>, args: &Args) -> Result<Arc<LogTable>> {
         expand_local([STANDARD, STANDARD])?;
     }
     let mut options = ParseOptions::new()
-        .with_strings(LogTableBuilder::STRINGS)
+        .with_strings(args.strings.unwrap_or(LogTableBuilder::STRINGS))
         .with_extras(args.with)
         .with_encoding(args.encoding);
     if args.format != "auto" {
