@@ -119,7 +119,7 @@ proptest! {
     fn a_condition_at_the_parser_is_the_condition_above_it(
         choice in prop::collection::vec(0..LINES.len(), 1..60),
         column in prop::sample::select(vec!["status", "bytes", "tz_offset"]),
-        operator in prop::sample::select(vec!["=", "<>", "<", ">=", "IS DISTINCT FROM"]),
+        operator in prop::sample::select(vec!["=", "<>", "<", ">="]),
         number in prop::sample::select(vec![-240_i64, 0, 5, 200, 404, 500]),
         and in prop::sample::select(vec![
             "true", "ts >= '1995-07-02'", "method = 'GET'", "path LIKE '/a%'", "host IN ('h', 'a.example')",
@@ -188,8 +188,8 @@ async fn formats_that_go_together_are_one_table() {
     assert_eq!(table.format(), &LogFormat::combined());
     let ctx = context(4);
     ctx.register_table("logs", table).unwrap();
-    let sql = "SELECT user_agent, count(*) FROM logs GROUP BY user_agent";
-    assert_eq!(rows(&ask(&ctx, sql).await.unwrap())[..2], ["| | 3 |", "| agent | 2 |"]);
+    let sql = "SELECT user_agent AS a, count(*) AS n FROM logs GROUP BY user_agent";
+    assert_eq!(rows(&ask(&ctx, sql).await.unwrap()), ["| a | n |", "| agent | 2 |", "| | 3 |"]);
     // Where a file has none of the columns that are asked for, its rows count all the same.
     assert_eq!(rows(&ask(&ctx, "SELECT referer FROM logs").await.unwrap()).len(), 6);
 }
@@ -267,7 +267,7 @@ async fn athena_is_understood() {
         ("SELECT INTERVAL '1' HOUR * 2 = INTERVAL '2' HOUR", "true"),
         ("SELECT hour(min(ts)) * 10000 + minute(min(ts)) * 100 + second(min(ts)) FROM logs", "40001"),
         ("SELECT day_of_week(DATE '1995-07-02') * 1000 + day_of_year(DATE '1995-07-02')", "7183"),
-        ("SELECT approx_percentile(status, 0.5) FROM logs WHERE status = 200", "200"),
+        ("SELECT approx_percentile(status, 0.5) FROM logs WHERE status = 200", "200.0"),
         ("SELECT arbitrary(status) FROM logs WHERE status = 404", "404"),
     ] {
         let found = ask(&ctx, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use nasalogs::Result;
 use nasalogs::arrow::array::{Array, RecordBatch};
+use nasalogs::arrow::buffer::NullBuffer;
 use nasalogs::arrow::datatypes::SchemaRef;
 use nasalogs::arrow::util::display::{ArrayFormatter, FormatOptions};
 use nasalogs::field::text::escape_control;
@@ -208,17 +209,18 @@ fn cells(batch: &RecordBatch) -> Result<Vec<Vec<Cell>>> {
     let columns = batch
         .columns()
         .iter()
-        .map(|column| ArrayFormatter::try_new(column, &options).map(|text| (column, text)))
+        // A column without a type has no bits for its nulls.
+        .map(|column| ArrayFormatter::try_new(column, &options).map(|text| (column.logical_nulls(), text)))
         .collect::<Result<Vec<_>, _>>()?;
-    let cell = |column: &dyn Array, text: &ArrayFormatter<'_>, row: usize| -> Result<Cell> {
-        if column.is_null(row) {
+    let cell = |nulls: Option<&NullBuffer>, text: &ArrayFormatter<'_>, row: usize| -> Result<Cell> {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return Ok(None);
         }
         let value = text.value(row).try_to_string()?;
         Ok(Some(value.trim_end_matches('\n').split('\n').map(harmless).collect::<Vec<_>>().join("\n")))
     };
     (0..batch.num_rows())
-        .map(|row| columns.iter().map(|(column, text)| cell(column, text, row)).collect())
+        .map(|row| columns.iter().map(|(nulls, text)| cell(nulls.as_ref(), text, row)).collect())
         .collect()
 }
 

@@ -4,6 +4,7 @@ mod account;
 mod grid;
 mod json;
 mod output;
+mod parquet;
 mod place;
 mod prompt;
 mod session;

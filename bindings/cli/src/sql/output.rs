@@ -12,6 +12,7 @@ use nasalogs_datafusion::datafusion::sql::parser::Statement;
 
 use super::grid::Grid;
 use super::json::JsonArray;
+use super::parquet::ParquetFile;
 use super::{Args, statement};
 use crate::interrupt::{Held, Stop};
 use crate::output::{Output, STANDARD};
@@ -55,10 +56,9 @@ impl Shape {
     /// As the library writes it; none for what is written here.
     fn format(self) -> Option<OutputFormat> {
         match self {
-            Self::Table | Self::Json => None,
+            Self::Table | Self::Json | Self::Parquet => None,
             Self::Csv => Some(OutputFormat::Csv),
             Self::Ndjson => Some(OutputFormat::Ndjson),
-            Self::Parquet => Some(OutputFormat::Parquet),
             Self::Arrow => Some(OutputFormat::Arrow),
         }
     }
@@ -133,12 +133,13 @@ impl Target {
     /// # Errors
     /// When the output cannot be written, or cannot hold such columns.
     pub fn open(&self, schema: &SchemaRef, stop: &Stop, begun: Instant) -> Result<Answer> {
-        let sink: Box<dyn BatchSink> = match self.shape.format() {
-            Some(format) => sink::create(self.place(), schema.clone(), &SinkOptions::new(format))?,
-            None if self.shape == Shape::Json => {
-                Box::new(JsonArray::try_new(self.output()?, schema, self.is_shown())?)
+        let sink: Box<dyn BatchSink> = match (self.shape, self.shape.format()) {
+            (_, Some(format)) => sink::create(self.place(), schema.clone(), &SinkOptions::new(format))?,
+            (Shape::Json, None) => Box::new(JsonArray::try_new(self.output()?, schema, self.is_shown())?),
+            (Shape::Parquet, None) => Box::new(ParquetFile::try_new(self.output()?, schema)?),
+            (_, None) => {
+                Box::new(Grid::new(self.output()?, schema, self.is_shown(), self.talk.then_some(begun)))
             }
-            None => Box::new(Grid::new(self.output()?, schema, self.is_shown(), self.talk.then_some(begun))),
         };
         Ok(Answer { sink: Held::new(sink, stop), schema: schema.clone() })
     }

@@ -18,15 +18,25 @@ pub fn quoted(name: &str) -> TableReference {
 
 /// An error of DataFusion, with the place in the statement's text where that is known.
 pub fn explain(error: DataFusionError, text: &str) -> Error {
-    tell(error, text, &[])
+    tell(error, text, &Known::default())
 }
 
 /// The same, where it is known which tables there are.
 pub fn explain_in(error: DataFusionError, text: &str, session: &Session) -> Error {
-    tell(error, text, &session.tables())
+    let state = session.ctx.state();
+    let names = state.scalar_functions().keys().chain(state.aggregate_functions().keys());
+    let functions = names.chain(state.window_functions().keys()).cloned().collect();
+    tell(error, text, &Known { tables: session.tables(), functions })
 }
 
-fn tell(error: DataFusionError, text: &str, tables: &[String]) -> Error {
+/// Names that can be meant.
+#[derive(Default)]
+struct Known {
+    tables: Vec<String>,
+    functions: Vec<String>,
+}
+
+fn tell(error: DataFusionError, text: &str, known: &Known) -> Error {
     let mut diagnostic: Option<Diagnostic> = None;
     let mut error = error;
     // What is wrapped, unwrapped.
@@ -55,14 +65,18 @@ fn tell(error: DataFusionError, text: &str, tables: &[String]) -> Error {
             root => break root,
         };
     };
-    let hint = hint(&root, diagnostic.as_ref(), tables);
+    let hint = hint(&root, diagnostic.as_ref(), known);
     let (kind, mut message, span) = match root {
         DataFusionError::ArrowError(inner, _) => return Error::from(*inner),
         DataFusionError::SQL(parser, _) => {
             let (message, span) = parsed(&parser.to_string());
             (ErrorKind::Options, message, span)
         }
-        DataFusionError::ResourcesExhausted(message) => (ErrorKind::Io, bare(&message), None),
+        DataFusionError::ResourcesExhausted(message) => {
+            let last = message.lines().last().unwrap_or_default();
+            let last = last.strip_prefix("Error: ").unwrap_or(last);
+            (ErrorKind::Io, format!("there is not memory enough for this: {}", lower(last)), None)
+        }
         DataFusionError::SchemaError(..) | DataFusionError::Plan(_) | DataFusionError::NotImplemented(_) => {
             (ErrorKind::Options, bare(&root.to_string()), None)
         }
@@ -107,7 +121,7 @@ fn ours(error: &DataFusionError) -> Option<Error> {
 }
 
 /// What to do about it.
-fn hint(root: &DataFusionError, diagnostic: Option<&Diagnostic>, tables: &[String]) -> Option<String> {
+fn hint(root: &DataFusionError, diagnostic: Option<&Diagnostic>, known: &Known) -> Option<String> {
     if let DataFusionError::SchemaError(inner, _) = root
         && let SchemaError::FieldNotFound { field, valid_fields } = inner.as_ref()
     {
@@ -123,14 +137,20 @@ fn hint(root: &DataFusionError, diagnostic: Option<&Diagnostic>, tables: &[Strin
     }
     let message = root.to_string();
     if let Some(name) = missing_table(&message) {
-        let names: Vec<&str> = tables.iter().map(String::as_str).collect();
-        return Some(near(name, &names).unwrap_or_else(|| match tables {
+        let names: Vec<&str> = known.tables.iter().map(String::as_str).collect();
+        return Some(near(name, &names).unwrap_or_else(|| match names.as_slice() {
             [] => "name an input, as in nasalogs sql 'SELECT count(*) FROM logs' access.log".to_owned(),
-            _ => format!("there is {}; --table NAME=PATH adds one", tables.join(", ")),
+            _ => format!("there is {}; --table NAME=PATH adds one", names.join(", ")),
         }));
     }
     if message.contains("DML not supported") {
         return Some("nothing is changed here; an answer is written with --out FILE".to_owned());
+    }
+    if let Some((name, _)) =
+        message.split_once("Invalid function '").and_then(|(_, rest)| rest.split_once('\''))
+    {
+        let names: Vec<&str> = known.functions.iter().map(String::as_str).collect();
+        return near(name, &names);
     }
     if let Some((_, guess)) = message.split_once("Did you mean ") {
         return Some(format!("did you mean {}", guess.trim_end()));
