@@ -313,7 +313,17 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     nasalogs("generate", "--lines", "300000", "--seed", "9", "-o", log)
     question = "SELECT * FROM logs ORDER BY path, host, ts, bytes"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    words = [BINARY, "sql", question, log, "-q", "--max-memory", "160MiB", "-o", tmp_path / "a.parquet"]
+    words: list[str | Path] = [
+        BINARY,
+        "sql",
+        question,
+        log,
+        "-q",
+        "--max-memory",
+        "160MiB",
+        "-o",
+        tmp_path / "a.parquet",
+    ]
     subprocess.run(words, env=environment, check=True)
     assert pq.read_metadata(tmp_path / "a.parquet").num_rows == 300_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.parquet"]
