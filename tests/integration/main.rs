@@ -10,6 +10,7 @@ mod cli_report;
 mod cli_signal;
 mod cli_stream;
 mod cli_stream_fault;
+mod cli_stream_loss;
 mod cli_stream_outage;
 mod cli_stream_seed;
 mod cli_stream_table;

@@ -32,6 +32,8 @@ pub enum Command {
     Convert(Box<convert::Args>),
     Stream(Box<stream::Args>),
     Compact(Box<compact::Args>),
+    #[cfg(feature = "sql")]
+    Sql(Box<crate::sql::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
     Ddl(ddl::Args),
@@ -52,6 +54,8 @@ impl Command {
             Command::Convert(args) => convert::run(&args, stop),
             Command::Stream(args) => stream::run(&args, stop),
             Command::Compact(args) => compact::run(&args, stop),
+            #[cfg(feature = "sql")]
+            Command::Sql(args) => crate::sql::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
             Command::Ddl(args) => ddl::run(&args),

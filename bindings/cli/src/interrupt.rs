@@ -52,6 +52,13 @@ impl Stop {
         self.0.patient.store(true, Ordering::Relaxed);
     }
 
+    /// Asked once from now on, the run ends as ever; and whoever asked before has been heard.
+    #[cfg(feature = "sql")]
+    pub fn be_prompt(&self) {
+        self.0.patient.store(false, Ordering::Relaxed);
+        self.0.asked.store(false, Ordering::Relaxed);
+    }
+
     /// The output is in its place: whoever asks from now on is too late.
     pub fn disarm(&self) {
         self.0.done.store(true, Ordering::Relaxed);
@@ -60,7 +67,13 @@ impl Stop {
     /// Says it, unless it has been said.
     pub fn say(&self) {
         if !self.0.said.swap(true, Ordering::Relaxed) {
-            message::error("interrupted; unfinished files were removed");
+            // Who stops in their own time removes nothing, and goes on from what is saved.
+            let is_patient = self.0.patient.load(Ordering::Relaxed);
+            message::error(if is_patient {
+                "interrupted"
+            } else {
+                "interrupted; unfinished files were removed"
+            });
         }
     }
 

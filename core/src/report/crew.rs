@@ -14,8 +14,8 @@ use crate::error::Result;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use nasalogs::report::{Account, COLUMNS, ReportOptions, Tallies};
-/// use nasalogs::{LogFormat, ParseOptions, ReaderBuilder, source::Source};
+/// use nasalogs::report::{Account, ReportOptions, Tallies};
+/// use nasalogs::{ReaderBuilder, source::Source};
 ///
 /// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(10_000);
 /// let tallies = Arc::new(Tallies::new(ReportOptions::new()));
