@@ -26,8 +26,8 @@ class Browser:
         receive, send = os.pipe(), os.pipe()
         options = [
             "headless", "remote-debugging-pipe", f"user-data-dir={folder}", "no-first-run", "disable-gpu",
-            "hide-scrollbars", "disable-dev-shm-usage", "disable-background-networking", "disable-component-update", "disable-sync",
-            "force-color-profile=srgb",
+            "hide-scrollbars", "disable-dev-shm-usage", "disable-background-networking", "disable-component-update",
+            "disable-sync", "force-color-profile=srgb",
         ]  # fmt: skip
         if os.geteuid() == 0:
             options.append("no-sandbox")

@@ -57,13 +57,14 @@ pub fn html(report: &Report, cube: Option<&EncodedCube>) -> String {
     let cells = cube.map(|cube| base64(&deflated(&cube.data))).unwrap_or_default();
     let data = format!(
         "<script type=\"application/json\" id=\"report\">{}</script>\n\
-         <script type=\"application/json\" id=\"meta\">{}</script>\n\
-         <script type=\"text/plain\" id=\"cube\">{cells}</script>\n",
+         <script type=\"application/json\" id=\"meta\">{}</script>\n",
         inert(&report.to_json()),
         inert(&meta),
     );
+    // Behind the script, which so draws the report before they are read.
+    let cells = format!("<script type=\"text/plain\" id=\"cube\">{cells}</script>\n");
     let title = format!("{} · nasalogs", report.inputs.join(", "));
-    page("", "", &escaped(&title), &plain(report), &data)
+    page("", "", &escaped(&title), &plain(report), &data, &cells)
 }
 
 /// The page of a running server, which has no data of its own: it asks for `report.json`, `cube` and `events` beside itself. What
@@ -71,10 +72,10 @@ pub fn html(report: &Report, cube: Option<&EncodedCube>) -> String {
 #[must_use]
 pub fn live_html() -> String {
     let plain = "<p>This page needs JavaScript; <a href=\"report.json\">the numbers</a> do not.</p>\n";
-    page(" data-live", "; connect-src 'self'", "nasalogs", plain, "")
+    page(" data-live", "; connect-src 'self'", "nasalogs", plain, "", "")
 }
 
-fn page(live: &str, connect: &str, title: &str, plain: &str, data: &str) -> String {
+fn page(live: &str, connect: &str, title: &str, plain: &str, data: &str, cells: &str) -> String {
     let head = terse(include_str!("page/head.js"));
     // Names never become markup; were one to, it would still not run what it names.
     let policy = format!(
@@ -90,6 +91,7 @@ fn page(live: &str, connect: &str, title: &str, plain: &str, data: &str) -> Stri
         ("plain", plain),
         ("data", data),
         ("script", &SCRIPT),
+        ("cells", cells),
     ];
     // One pass: what is put in is not looked at again.
     let template = include_str!("page/page.html");

@@ -163,7 +163,7 @@ class Distinct {
     this.unnamed = cube.scratch(`unnamed ${name}`, Float64Array, groups); // requests of hosts without a name
     this.width = 1;
     for (let i = 0; i < cube.sample.length; i++) if (host[i] >= this.width) this.width = host[i] + 1;
-    this.sampled = cube.scratch(`sampled ${name}`, Uint8Array, groups * this.width);
+    this.sampled = cube.scratch(`sampled ${name}`, Uint8Array, (groups * this.width + 7) >> 3); // bits
     this.hits = cube.scratch(`hits ${name}`, Uint32Array, groups);
   }
 
@@ -177,10 +177,10 @@ class Distinct {
 
   sampleOf(group, host) {
     const at = group * this.width + host;
-    if (!this.sampled[at]) {
-      this.sampled[at] = 1;
-      this.hits[group] += 1;
-    }
+    const bit = 1 << (at & 7);
+    if (this.sampled[at >> 3] & bit) return;
+    this.sampled[at >> 3] |= bit;
+    this.hits[group] += 1;
   }
 
   /** A number where it is known, { n, error, least, most } where it is estimated. */
@@ -260,7 +260,13 @@ function aggregate(cube, report, filter) {
   for (let b = 0; b < meta.starts.length; b++) {
     buckets.push({ at: meta.starts[b], requests: 0, bytes: 0, hosts: 0, classes: null });
   }
+  // Of a range of time alone the report knows each bucket's hosts.
+  const timeAlone = Object.keys(filter).every((key) => key === "from" || key === "to");
+  const known = new Map(timeAlone && meta.step === report.time.step ? report.time.buckets.map((b) => [b.at, b.hosts]) : []);
+  const hosts = sums(cube, picked, "host");
   const whole = new Distinct(cube, "all", 1);
+  whole.unnamed[0] = hosts.requests[OTHER];
+  for (let code = FIRST; code < hosts.requests.length; code++) if (hosts.requests[code]) whole.least[0] += 1;
   const byUrl = new Distinct(cube, "url", meta.urls.length + FIRST);
   const byBucket = new Distinct(cube, "bucket", meta.starts.length);
   const sizeCounts = new Float64Array(66);
@@ -277,9 +283,8 @@ function aggregate(cube, report, filter) {
     bytesAt[at] += bytes[i];
     classesAt[at * 6 + classes[status[i]]] += n;
     sizeCounts[sizes[i]] += n;
-    whole.cell(0, host[i], n);
     byUrl.cell(url[i], host[i], n);
-    byBucket.cell(at, host[i], n);
+    if (!known.size) byBucket.cell(at, host[i], n);
   }
   buckets.forEach((b, at) => {
     b.requests = requestsAt[at];
@@ -296,17 +301,14 @@ function aggregate(cube, report, filter) {
       const i = sampled[p];
       whole.sampleOf(0, columns.host[i]);
       byUrl.sampleOf(columns.url[i], columns.host[i]);
-      byBucket.sampleOf(columns.bucket[i], columns.host[i]);
+      if (!known.size) byBucket.sampleOf(columns.bucket[i], columns.host[i]);
     }
   }
   const counted = sampled !== null;
   view.unique_hosts = whole.of(0, counted);
 
-  // Of a range of time alone the report knows each bucket's hosts.
-  const timeAlone = Object.keys(filter).every((key) => key === "from" || key === "to");
-  const known = new Map(timeAlone && meta.step === report.time.step ? report.time.buckets.map((b) => [b.at, b.hosts]) : []);
   buckets.forEach((b, i) => {
-    b.hosts = known.get(b.at) ?? byBucket.of(i, counted);
+    b.hosts = known.size ? (known.get(b.at) ?? 0) : byBucket.of(i, counted);
     if (b.requests && (!view.busiest || b.requests > view.busiest.requests)) view.busiest = { at: b.at, requests: b.requests };
   });
   view.time = { step: meta.step, buckets: buckets.slice(lo, hi) };
@@ -319,7 +321,6 @@ function aggregate(cube, report, filter) {
   view.urls = {
     rows: rowsOf(urls, (name, code) => ({ ...row(urls)(name, code), hosts: byUrl.of(code, counted) })).filter((r) => r.name !== null),
   };
-  const hosts = sums(cube, picked, "host");
   view.hosts = { rows: rowsOf(hosts, row(hosts)).filter((r) => r.name !== null) };
   view.not_found = failing(cube, picked, (s) => s === 404);
   view.failed = failing(cube, picked, (s) => classOf(s) === 5);

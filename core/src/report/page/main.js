@@ -273,7 +273,8 @@ async function start() {
   page.update();
   page.measure("nasalogs:open", 0);
   if (!page.meta) return;
-  // The cells after the first view is on the screen.
+  // The cells, which lie behind this script, after the first view is on the screen.
+  if (document.readyState === "loading") await new Promise((done) => addEventListener("DOMContentLoaded", done));
   await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   const data = document.getElementById("cube");
   page.cube = new Cube(meta, await inflate(fromBase64(data.textContent.trim())));
