@@ -69,6 +69,7 @@ fn every_line_is_accounted_for() {
             "rows",
             "rejected",
             "blank",
+            "filtered",
             "rejects_by_reason",
             "bytes_in",
             "bytes_out",

@@ -72,7 +72,8 @@ fn standard_input_and_output() {
         .assert()
         .success();
     let report = json(std::str::from_utf8(&ago.get_output().stdout).unwrap());
-    assert_eq!(report["period"]["last"].as_i64().unwrap() - report["period"]["first"].as_i64().unwrap(), 1);
+    let at = |end: &str| report["period"][end].as_i64().unwrap();
+    assert!(at("last") - at("first") <= 1 && report["requests"].as_u64().unwrap() < 2000, "{report}");
     assert_eq!(report["lines"]["rows"], 2000);
 }
 
@@ -143,9 +144,8 @@ fn what_cannot_be_reported_is_said() {
 #[test]
 fn rejected_lines_decide_as_in_convert() {
     let place = Place::new();
-    let (odd, tally) = log(GenerateOptions::new().with_lines(5000).with_oddities(0.3));
+    let (odd, _) = log(GenerateOptions::new().with_lines(5000).with_oddities(0.3));
     place.write("odd.log", &odd);
-    let _ = tally;
     let report = json(&stdout(&place, &["report", "odd.log", "--json", "--strict"], 1));
     let rejected = report["lines"]["rejected"].as_u64().unwrap();
     assert!(rejected > 0);
@@ -220,10 +220,9 @@ fn filters_count_what_they_leave_out() {
             0,
         );
     }
-    let said = stderr(
-        place.run(&["convert", "-o", "x.csv", "--since", "2 hours ago"]).write_stdin(lines(10)).into(),
-        2,
-    );
+    let mut twice = place.run(&["convert", "-o", "x.csv", "--since", "2 hours ago"]);
+    twice.write_stdin(lines(10));
+    let said = stderr(twice, 2);
     assert!(said.contains("standard input: cannot be read twice"), "{said}");
     assert!(!place.names().contains(&"x.csv".to_owned()));
 }
@@ -233,10 +232,11 @@ fn a_log_that_grows_is_read_as_far_as_it_was() {
     let place = Place::new();
     place.write("access.log", lines(20_000));
     let path = place.path().join("access.log");
+    let more = lines(50);
     let growing = std::thread::spawn(move || {
         let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
         for _ in 0..200 {
-            file.write_all(lines(50).as_bytes()).unwrap();
+            file.write_all(&more).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     });

@@ -99,8 +99,8 @@ def without_bytes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 SAME = (
-    "version", "exact", "bounds", "lines", "period", "requests", "unique_hosts", "unique_urls", "bytes", "client_errors",
-    "server_errors", "peak", "time", "statuses", "urls", "hosts", "hours", "sizes", "referers", "agents",
+    "version", "exact", "bounds", "lines", "period", "requests", "unique_hosts", "unique_urls", "bytes",
+    "client_errors", "server_errors", "peak", "time", "statuses", "urls", "hosts", "hours", "sizes", "referers", "agents",
 )  # fmt: skip
 
 
@@ -173,9 +173,10 @@ FILTERS = {
     "day": (["--until", "1995-07-02"], f"epoch(ts) < {FIRST - 1 + 86_400}"),
     "ago": (["--since", "2 hours ago"], "ts >= (select max(ts) - interval 2 hours from {whole})"),
     "all": (
-        "--status 200 --status 3xx --method GET --exclude-path */countdown/* --since 24h".split(),
+        ["--status", "200", "--status", "3xx", "--method", "GET", "--exclude-path", "*/countdown/*", "--since", "24h"],
         """(status = 200 or status between 300 and 399) and upper(method) = 'GET'
-        and coalesce(path not like '%/countdown/%', true) and ts >= (select max(ts) - interval 24 hours from {whole})""",
+        and coalesce(path not like '%/countdown/%', true)
+        and ts >= (select max(ts) - interval 24 hours from {whole})""",
     ),
     "nothing": (["--method", "BREW"], "false"),
 }
