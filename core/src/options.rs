@@ -121,6 +121,8 @@ pub struct ParseOptions {
     pub format: Option<LogFormat>,
     /// The wanted columns, in the wanted order; `None` means all of the format's.
     pub columns: Option<Vec<String>>,
+    /// Columns that are appended to the wanted ones as far as the format has them.
+    pub optional: Vec<String>,
     /// The optional columns, appended to the others.
     pub extras: Extras,
     /// What becomes of bytes that are not UTF-8.
@@ -158,6 +160,20 @@ impl ParseOptions {
     #[must_use]
     pub fn with_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds columns to the chosen ones, as far as the format has them: for those who take what there is.
+    ///
+    /// ```
+    /// use nasalogs::{LogFormat, ParseOptions};
+    /// let options = ParseOptions::new().with_columns(["ts"]).with_optional_columns(["status", "user_agent"]);
+    /// assert_eq!(options.columns_of(&LogFormat::common())?.len(), 2);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_optional_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.optional = columns.into_iter().map(Into::into).collect();
         self
     }
 
@@ -222,6 +238,12 @@ impl ParseOptions {
             None => format.columns().cloned().collect(),
             Some(names) => chosen(names, format)?,
         };
+        for column in format.columns().filter(|column| self.optional.iter().any(|name| column.name == *name))
+        {
+            if !columns.iter().any(|have| have.name == column.name) {
+                columns.push(column.clone());
+            }
+        }
         let Extras { line, byte_offset, raw, file } = self.extras;
         for (wanted, column) in [line, byte_offset, raw, file].into_iter().zip(EXTRA) {
             if wanted && !columns.iter().any(|have| have.name == column.name) {

@@ -7,17 +7,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use nasalogs::arrow::array::RecordBatchReader;
+use nasalogs::arrow::array::{RecordBatch, RecordBatchReader};
+use nasalogs::arrow::datatypes::SchemaRef;
+use nasalogs::schema::Column;
 use nasalogs::sink::{
     self, BatchSink, Compression, Output, OutputFormat, PartitionOptions, PartitionTz, SinkOptions, WriteMode,
 };
 use nasalogs::source::Source;
 use nasalogs::{
-    Encoding, Error, ErrorKind, Extras, LogFormat, MaxRejects, Named, Names, Naming, ParseOptions, Reader,
+    Encoding, Error, ErrorKind, Extras, LogFormat, MaxRejects, Names, Naming, ParseOptions, Reader,
     ReaderBuilder, Reject, RejectReason, Result, schema,
 };
 
 use crate::exit::Exit;
+use crate::filter::{FilterArgs, Screen};
 use crate::interrupt::{Held, Stop};
 use crate::object::{self, Access};
 use crate::output::{self, STANDARD};
@@ -25,7 +28,7 @@ use crate::progress::Progress;
 use crate::rejects::RejectFile;
 use crate::summary::{Account, Written};
 use crate::terminal::Terminal;
-use crate::{message, paths, value};
+use crate::{filter, message, paths, value};
 
 /// Turn logs into Parquet, Arrow, NDJSON or CSV, and account for every line.
 #[derive(Debug, clap::Args)]
@@ -75,6 +78,9 @@ pub struct Args {
     /// In CSV, put ' before cells that a spreadsheet would run as a formula
     #[arg(long)]
     pub csv_safe: bool,
+    /// Which rows
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Write the lines that are no rows, as NDJSON: file, line, offset, reason, raw; replaces the file if it is there
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
@@ -164,9 +170,17 @@ pub fn execute(
     let begun = Instant::now();
     let naming = naming(args)?;
     let sink_options = sink_options(args)?;
+    let options = parse_options(args, &naming)?;
+    let end = if args.filter.filter().needs_end() {
+        filter::end(&sources, &options, args.jobs, stop)?
+    } else {
+        None
+    };
     let rejects = Rejects::create(args, stop)?;
-    let mut reader = open(args, &naming, sources, stop, &rejects)?;
-    let named = naming.bind(&reader.schema())?;
+    let (mut reader, wanted) = open(args, options, sources, stop, &rejects)?;
+    let mut screen = Screen::new(&args.filter, end);
+    screen.check(&reader)?;
+    let named = naming.bind(&wanted.schema)?;
     let output = output(args, &naming);
     let sink = match object::is_remote(&args.output) {
         #[cfg(feature = "aws")]
@@ -178,7 +192,11 @@ pub fn execute(
     let sink = Held::new(sink, stop);
 
     let named = (!naming.is_plain()).then_some(named);
-    let outcome = copy(&mut reader, named.as_ref(), &sink, stop, watch);
+    let mut shape = |batch: RecordBatch| -> Result<RecordBatch> {
+        let batch = wanted.of(screen.apply(batch)?)?;
+        named.as_ref().map_or(Ok(batch.clone()), |named| named.apply(&batch))
+    };
+    let outcome = copy(&mut reader, &mut shape, &sink, stop, watch);
     let (written, failed) = match outcome {
         Ok(bytes) => (Written::All(bytes), None),
         Err(error) if !matches!(error.kind(), ErrorKind::TooManyRejects | ErrorKind::NoRows) => {
@@ -191,6 +209,7 @@ pub fn execute(
     rejects.finish()?;
     let account = Account {
         summary: reader.summary(),
+        filtered: screen.filtered(),
         written,
         elapsed: begun.elapsed(),
         first_rejects: rejects.firsts(),
@@ -201,7 +220,7 @@ pub fn execute(
 /// Moves all batches; gives the bytes written.
 fn copy(
     reader: &mut Reader,
-    named: Option<&Named>,
+    shape: &mut dyn FnMut(RecordBatch) -> Result<RecordBatch>,
     sink: &Held<Box<dyn BatchSink>>,
     stop: &Stop,
     watch: &mut dyn FnMut(&nasalogs::Progress) -> Result<()>,
@@ -209,11 +228,10 @@ fn copy(
     let progress = reader.progress();
     watch(&progress)?;
     while let Some(batch) = reader.next_batch()? {
-        let batch = match named {
-            Some(named) => named.apply(&batch)?,
-            None => batch,
-        };
-        sink.with(|sink| sink.write(&batch))?;
+        let batch = shape(batch)?;
+        if batch.num_rows() > 0 {
+            sink.with(|sink| sink.write(&batch))?;
+        }
         watch(&progress)?;
         stop.check()?;
     }
@@ -350,26 +368,61 @@ fn extra_names(extras: Extras) -> impl Iterator<Item = String> {
         .map(|(_, column)| column.name.into_owned())
 }
 
-fn open(
-    args: &Args,
-    naming: &Naming,
-    sources: Vec<Source>,
-    stop: &Stop,
-    rejects: &Rejects,
-) -> Result<Reader> {
+fn parse_options(args: &Args, naming: &Naming) -> Result<ParseOptions> {
     let mut options = ParseOptions::new().with_extras(args.with).with_encoding(args.encoding);
     if args.format != "auto" {
         options = options.with_format(args.format.parse::<LogFormat>()?);
     }
+    naming.options(options)
+}
+
+/// A reader of what is wanted, and of what the filters look at.
+fn open(
+    args: &Args,
+    options: ParseOptions,
+    sources: Vec<Source>,
+    stop: &Stop,
+    rejects: &Rejects,
+) -> Result<(Reader, Wanted)> {
+    let chosen = options.columns.is_some();
     let mut builder = ReaderBuilder::new()
-        .with_options(naming.options(options)?)
+        .with_options(options.clone().with_optional_columns(args.filter.columns()))
         .with_stop(stop.flag())
         .with_max_rejects(args.max_rejects.unwrap_or(MaxRejects::None))
         .with_rejects(rejects.listener());
     if let Some(jobs) = args.jobs {
         builder = builder.with_jobs(jobs.get());
     }
-    builder.open_sources(sources)
+    let reader = builder.open_sources(sources)?;
+    let format = reader.summary().format.filter(|_| chosen);
+    let wanted = format.map(|format| options.columns_of(&format)).transpose()?;
+    let wanted = Wanted::new(&reader.schema(), wanted.as_deref())?;
+    Ok((reader, wanted))
+}
+
+/// Which columns of a batch are wanted: what only filters look at is left out again.
+struct Wanted {
+    schema: SchemaRef,
+    /// Their places, where they are not all.
+    places: Option<Vec<usize>>,
+}
+
+impl Wanted {
+    fn new(schema: &SchemaRef, columns: Option<&[Column]>) -> Result<Self> {
+        let Some(columns) = columns.filter(|columns| columns.len() < schema.fields().len()) else {
+            return Ok(Self { schema: Arc::clone(schema), places: None });
+        };
+        let places: Vec<usize> =
+            columns.iter().map(|column| schema.index_of(&column.name)).collect::<Result<_, _>>()?;
+        Ok(Self { schema: Arc::new(schema.project(&places)?), places: Some(places) })
+    }
+
+    fn of(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        Ok(match &self.places {
+            Some(places) => batch.project(places)?,
+            None => batch,
+        })
+    }
 }
 
 /// What is kept of rejected lines: all of them in a file, where one is wanted, and the first of each kind.

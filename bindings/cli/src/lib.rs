@@ -14,6 +14,7 @@ mod detect;
 mod docs;
 mod doctor;
 mod exit;
+pub mod filter;
 pub mod follow;
 mod generate;
 pub mod interrupt;

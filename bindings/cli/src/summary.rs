@@ -13,6 +13,8 @@ use crate::number::{counted, grouped, percent, size};
 pub struct Account {
     /// What was read.
     pub summary: Summary,
+    /// Rows that the filters left out.
+    pub filtered: u64,
     /// What was written.
     pub written: Written,
     /// How long it took.
@@ -46,6 +48,7 @@ struct Json {
     rows: u64,
     rejected: u64,
     blank: u64,
+    filtered: u64,
     rejects_by_reason: BTreeMap<&'static str, u64>,
     bytes_in: u64,
     bytes_out: u64,
@@ -69,6 +72,7 @@ impl Account {
             rows: summary.rows,
             rejected: summary.rejected,
             blank: summary.blank,
+            filtered: self.filtered,
             rejects_by_reason: summary
                 .rejects
                 .iter()
@@ -95,6 +99,14 @@ impl Account {
             grouped(summary.rejected),
             grouped(summary.blank),
         );
+        if self.filtered > 0 {
+            let kept = summary.rows.saturating_sub(self.filtered);
+            text.push_str(&format!(
+                "\n  of the rows {} were filtered out, {} are left",
+                grouped(self.filtered),
+                grouped(kept)
+            ));
+        }
         for (reason, count) in summary.rejects.iter() {
             text.push_str(&format!("\n  {} {reason}: {}", grouped(count), reason.describe()));
             if let Some(reject) = self.first_rejects.get(&reason) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use nasalogs::sink::{Compression, OutputFormat, PartitionTz};
 use nasalogs::{Encoding, Extras, Names, Result};
 use nasalogs_cli::convert::{Args, Conversion, check_files, execute};
+use nasalogs_cli::filter::FilterArgs;
 use nasalogs_cli::interrupt::Stop;
 use nasalogs_cli::object::Access;
 use nasalogs_cli::summary::Written;
@@ -117,6 +118,7 @@ pub fn convert(
         append,
         quiet: true,
         summary_json: None,
+        filter: FilterArgs::default(),
         access: Access::default(),
     };
     let Conversion { account, failed } = raise(py, py.detach(|| run(&args, &inputs)))?;

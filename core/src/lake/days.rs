@@ -57,7 +57,7 @@ pub(super) fn strangers(metadata: &ParquetMetaData, path: &Path, day: &str) -> O
 }
 
 /// The least and the greatest value of a row group.
-fn bounds(group: &RowGroupMetaData, column: usize) -> Option<(i64, i64)> {
+pub(super) fn bounds(group: &RowGroupMetaData, column: usize) -> Option<(i64, i64)> {
     match group.column(column).statistics()? {
         Statistics::Int32(values) => Some((i64::from(*values.min_opt()?), i64::from(*values.max_opt()?))),
         Statistics::Int64(values) => Some((*values.min_opt()?, *values.max_opt()?)),

@@ -2,12 +2,14 @@
 //!
 //! A [`Merge`] takes the files of one partition and gives files with the same rows, in the same order, without those
 //! whose [`line_id`](crate::schema::LINE_ID) was there before. [`inspect`] looks into one file: footer, page headers,
-//! the days of its rows. Neither knows where a table lies, nor what its files are called; both read local files.
+//! the days of its rows. Neither knows where a table lies, nor what its files are called; both read local files. A [`Scan`]
+//! gives the rows of files as those of logs are.
 
 mod days;
 mod identity;
 mod inspect;
 mod merge;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod unify;
@@ -25,6 +27,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 pub use inspect::{Ailment, FileColumn, Inspection, Problem, column_type, inspect};
 pub use merge::{Cut, Made, Merge, MergeOptions, Piece};
+pub use scan::{Part, Scan, find};
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -20,6 +20,7 @@ use crate::filter::ZoneClock;
 
 mod encode;
 
+pub(super) use encode::deflated;
 pub use encode::{CubeMeta, EncodedCube, SampleMeta};
 
 /// How large a cube may be.

@@ -26,9 +26,13 @@ mod columns;
 mod crew;
 mod cube;
 mod dictionary;
+mod html;
+mod label;
+mod markdown;
 mod option;
 mod popular;
 mod tally;
+mod terminal;
 mod traffic;
 mod uniques;
 
@@ -38,8 +42,12 @@ pub use answer::{
 };
 pub use crew::{Cubes, Tallies};
 pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
+pub use html::{html, live_html};
+pub use label::{grouped, size};
+pub use markdown::markdown;
 pub use option::ReportOptions;
 pub use tally::Tally;
+pub use terminal::{TerminalOptions, terminal};
 
 /// The columns that a report is made of. `ts` has to be there; what else a log does not have, its report does not have.
 pub const COLUMNS: [&str; 10] =

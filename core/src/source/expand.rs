@@ -50,8 +50,52 @@ pub fn expand<P: AsRef<OsStr>>(patterns: impl IntoIterator<Item = P>) -> Result<
     Ok(sources)
 }
 
+/// The files and directories that a word names: a path as it is, or whatever matches a pattern.
+///
+/// # Errors
+/// As [`expand`], but for directories.
+#[cfg(feature = "lake")]
+pub(crate) fn expand_all(path: &Path) -> Result<Vec<PathBuf>> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(vec![path.to_owned()]),
+        Err(error) => {
+            let Found { mut files, mut directories } = glob_all(path, error)?;
+            files.append(&mut directories);
+            if files.is_empty() {
+                Err(no_match(path, "nothing matches this pattern"))
+            } else {
+                Ok(sorted(files))
+            }
+        }
+    }
+}
+
 /// The files that a pattern matches; `missing` says why it is no path.
 fn glob_files(path: &Path, missing: io::Error) -> Result<Vec<PathBuf>> {
+    let Found { files, directories } = glob_all(path, missing)?;
+    if files.is_empty() {
+        let is_empty = directories.is_empty();
+        let message = if is_empty { "no file matches this pattern" } else { "matches only directories" };
+        return Err(no_match(path, message));
+    }
+    Ok(sorted(files))
+}
+
+fn sorted(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn no_match(path: &Path, message: &str) -> Error {
+    Error::new(ErrorKind::Io, message)
+        .with_file(path_name(path).as_ref())
+        .with_hint("check the pattern; '*' does not cross '/' and does not match hidden files")
+        .with_source(io::Error::from(io::ErrorKind::NotFound))
+}
+
+/// What a pattern matches; `missing` says why it is no path.
+fn glob_all(path: &Path, missing: io::Error) -> Result<Found> {
     let steps = path.components().map(step).collect::<Result<Vec<Step>>>().map_err(|error| {
         error.with_file(path_name(path).as_ref()).with_hint("write '[[]' for a literal '['")
     })?;
@@ -60,17 +104,7 @@ fn glob_files(path: &Path, missing: io::Error) -> Result<Vec<PathBuf>> {
     }
     let mut found = Found::default();
     walk(PathBuf::new(), &steps, &mut found)?;
-    let Found { mut files, directories } = found;
-    if files.is_empty() {
-        let message = if directories { "matches only directories" } else { "no file matches this pattern" };
-        return Err(Error::new(ErrorKind::Io, message)
-            .with_file(path_name(path).as_ref())
-            .with_hint("check the pattern; '*' does not cross '/' and does not match hidden files")
-            .with_source(io::Error::from(io::ErrorKind::NotFound)));
-    }
-    files.sort();
-    files.dedup();
-    Ok(files)
+    Ok(found)
 }
 
 /// One component of a pattern.
@@ -102,14 +136,13 @@ fn step(component: Component<'_>) -> Result<Step> {
 #[derive(Default)]
 struct Found {
     files: Vec<PathBuf>,
-    /// Whether directories matched.
-    directories: bool,
+    directories: Vec<PathBuf>,
 }
 
 fn walk(base: PathBuf, steps: &[Step], found: &mut Found) -> Result<()> {
     let Some((step, rest)) = steps.split_first() else {
         match fs::metadata(&base) {
-            Ok(metadata) if metadata.is_dir() => found.directories = true,
+            Ok(metadata) if metadata.is_dir() => found.directories.push(base),
             // A link that leads nowhere matched all the same; opening it says what is wrong.
             _ if fs::symlink_metadata(&base).is_ok() => found.files.push(base),
             _ => {}

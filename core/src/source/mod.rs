@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 pub use codec::Codec;
 pub use expand::expand;
+#[cfg(feature = "lake")]
+pub(crate) use expand::expand_all;
 pub use input::Input;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -108,7 +110,8 @@ impl Source {
     }
 
     /// The same once more, where it can be opened twice: a named pipe, which has a path too, cannot.
-    pub(crate) fn again(&self) -> Option<Self> {
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
         let place = match &self.place {
             Place::Path(path) if path.metadata().is_ok_and(|metadata| metadata.is_file()) => {
                 Place::Path(path.clone())
@@ -120,7 +123,8 @@ impl Source {
     }
 
     /// Its size in bytes as it lies there, where that is known before it is opened.
-    pub(crate) fn total_bytes(&self) -> Option<u64> {
+    #[must_use]
+    pub fn total_bytes(&self) -> Option<u64> {
         match &self.place {
             Place::Path(path) => {
                 path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
