@@ -11,6 +11,12 @@ function niceTop(max) {
   return 10 * power;
 }
 
+/** The parts of an axis that are round numbers too. */
+function niceLines(top) {
+  const parts = { 1: 5, 2: 4, 3: 3, 4: 4, 5: 5, 6: 3, 8: 4 }[Math.round(top / 10 ** Math.floor(Math.log10(top) + 1e-9))] ?? 2;
+  return Array.from({ length: parts }, (_, i) => (i + 1) / parts);
+}
+
 /** The same for bytes, in units of 1024. */
 function niceBytes(max) {
   let unit = 1;
@@ -18,7 +24,7 @@ function niceBytes(max) {
   return niceTop(max / unit) * unit;
 }
 
-const TICKS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400];
+const TICKS = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 7 * 86400, 14 * 86400];
 
 /** Where the axis of time is marked: [at, label], on the wall clock's own marks. */
 function timeTicks(clock, from, to, most) {
@@ -39,7 +45,7 @@ function timeTicks(clock, from, to, most) {
     return found;
   }
   // The week begins on Monday; 1 January 1970 was a Thursday.
-  const shift = step === 7 * 86400 ? 4 * 86400 : 0;
+  const shift = step % (7 * 86400) === 0 ? 4 * 86400 : 0;
   const wall = from + clock.offset(from);
   for (let w = Math.ceil((wall - shift) / step) * step + shift; at(w) <= to; w += step) {
     const d = new Date(w * 1000);
@@ -101,7 +107,7 @@ function timeChart({ domain, width, height, layers, format, label, top, axis, cl
     node.append(svg("path", { class: name, d: bars(list) }));
   }
   if (axis) {
-    for (const [at, text] of timeTicks(clock, domain.from, domain.to, Math.max(2, width / 84))) {
+    for (const [at, text] of timeTicks(clock, domain.from, domain.to, Math.max(2, width / 64))) {
       const px = x(at);
       if (px < LEFT + 8 || px > width - 22) continue;
       node.append(svg("line", { class: "base", x1: px, x2: px, y1: height, y2: height + 4 }));
@@ -115,13 +121,17 @@ function timeChart({ domain, width, height, layers, format, label, top, axis, cl
 function barChart({ width, height, list, format, label, every = 1, left = LEFT }) {
   const top = niceTop(Math.max(0, ...list.map((bar) => bar.value)));
   const { node, y } = frame({ width, height, top, format, label, bottom: 18, left });
-  const step = (width - left - RIGHT) / Math.max(1, list.length);
+  const step = Math.min(64, (width - left - RIGHT) / Math.max(1, list.length));
+  let free = -Infinity; // where the next label may begin
   list.forEach((bar, i) => {
     const x = left + i * step;
     const rect = svg("rect", { class: bar.class ?? "fill", x: x + 1, width: Math.max(1, step - 2), y: bar.value ? Math.min(y(bar.value), height - 1.5) : height, height: bar.value ? Math.max(1, height - 0.5 - y(bar.value)) : 0, rx: 1 });
     // The whole height answers to the pointer.
     node.append(rect, svg("rect", { class: "catch", x, width: step, y: 0, height }, svg("title", null, bar.title)));
-    if (i % every === 0) node.append(svg("text", { class: "tick", x: x + step / 2, y: height + 14, "text-anchor": "middle" }, bar.label));
+    const half = bar.label.length * 3.2;
+    if (i % every || !bar.label || x + step / 2 - half < free) return;
+    free = x + step / 2 + half + 4;
+    node.append(svg("text", { class: "tick", x: x + step / 2, y: height + 14, "text-anchor": "middle" }, bar.label));
   });
   return node;
 }

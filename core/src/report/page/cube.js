@@ -177,7 +177,7 @@ class Distinct {
     }
   }
 
-  /** A number where it is known, { n, error } where it is estimated, null where there is no sample to estimate from. */
+  /** A number where it is known, { n, error, least, most } where it is estimated, null where there is no sample for that. */
   of(group, hasSample) {
     const least = this.least[group] + (this.unnamed[group] ? 1 : 0);
     const most = this.least[group] + this.unnamed[group];
@@ -186,7 +186,9 @@ class Distinct {
     const n = this.hits[group] * this.rate;
     if (this.rate === 1) return n;
     const error = Math.sqrt(Math.max(1, this.hits[group]) * this.rate * (this.rate - 1));
-    return { n: Math.min(Math.max(n, least), most), error: Math.max(1, Math.round(error)) };
+    // Of fewer than these no estimate is worth its name: then the bounds are what is known.
+    const vague = this.hits[group] < 4;
+    return { n: Math.min(Math.max(n, least), most), error: Math.max(1, Math.round(error)), least, most, vague };
   }
 }
 

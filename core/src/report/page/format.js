@@ -31,16 +31,19 @@ function share(part, whole) {
   return `${percent.toFixed(percent >= 99.95 ? (part === whole ? 0 : 2) : percent >= 10 ? 1 : 2)}%`;
 }
 
-/** A count of distinct things, which may be an estimate: { n, error } with its standard error. */
+/** A count of distinct things, which may be an estimate: { n, error, least, most, vague }, with its standard error. */
 const isEstimate = (n) => typeof n === "object" && n !== null;
 const countOf = (n) => (isEstimate(n) ? n.n : n);
 function distinct(n) {
   if (n === null || n === undefined) return "–";
-  return isEstimate(n) ? `≈ ${exact(n.n)}` : exact(n);
+  if (!isEstimate(n)) return exact(n);
+  return n.vague ? `${compact(n.least)}–${compact(n.most)}` : `≈ ${exact(n.n)}`;
 }
 function distinctTitle(n) {
   if (n === null || n === undefined) return "not known under this filter";
-  return isEstimate(n) ? `an estimate from a sample: ${exact(n.n)} ± ${exact(n.error)} (one standard error)` : exact(n);
+  if (!isEstimate(n)) return exact(n);
+  if (n.vague) return `from ${exact(n.least)} to ${exact(n.most)}: too few of them are in the sample for an estimate`;
+  return `an estimate from a sample: ${exact(n.n)} ± ${exact(n.error)} (one standard error)`;
 }
 
 // What would not be seen, or would turn the text around it: control characters, marks of direction, invisible ones.

@@ -104,10 +104,14 @@ class Page {
     this.traffic = new Traffic(this);
     const traffic = { id: "traffic", title: "Traffic over time", span: 8, draw: (_, view) => this.traffic.draw(view) };
     this.panels = [traffic, ...PANELS].filter((panel) => !panel.when || panel.when(this.report));
+    let column = null;
     for (const panel of this.panels) {
       const body = el("div", { class: "body" });
       this.bodies.set(panel.id, body);
-      this.grid.append(el("section", { class: `card span${panel.span}`, id: `panel-${panel.id}`, "aria-labelledby": `title-${panel.id}` },
+      // Short ones share a column.
+      if (!panel.stacked) column = null;
+      else if (!column) this.grid.append((column = el("div", { class: `column span${panel.span}` })));
+      (column ?? this.grid).append(el("section", { class: `card span${panel.span}`, id: `panel-${panel.id}`, "aria-labelledby": `title-${panel.id}` },
         el("h2", { id: `title-${panel.id}` }, panel.title), body));
     }
     this.root.replaceChildren(this.header, this.chips, this.status, this.liveNode, this.tiles, this.grid, this.foot);
@@ -168,7 +172,7 @@ class Page {
     const names = report.inputs.map(visible);
     const title = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${exact(names.length - 2)} more` : names.join(", ") || "no input";
     const { first, last } = report.period ?? { first: null, last: null };
-    const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
+    const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name.replace("-", "−")}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
     const facts = [
       first === null ? "no requests" : `${clock.time(first)} – ${clock.time(last)} ${zone}`,
       report.format ? `${report.format} format` : null,

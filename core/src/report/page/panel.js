@@ -58,7 +58,7 @@ function list(page, key, { dimension, rows, columns, whole, noun, limit = page.t
     const bar = el("span", { class: "bar", "aria-hidden": "true" });
     const good = row.requests - (row.errors ?? 0);
     const part = (n, name) => n > 0 && el("i", { class: name, style: { width: `${(100 * n) / most}%` } });
-    bar.append(...[part(good, "fill"), part(row.errors ?? 0, "bad")].filter(Boolean));
+    bar.append(...[part(good, row.colour ?? "fill"), part(row.errors ?? 0, "bad")].filter(Boolean));
     return el("tr", { class: row.rest ? "rest" : undefined },
       el("th", { scope: "row" }, row.rest ? el("span", { class: "name none" }, row.name) : (row.head ?? nameOf(page, dimension, row.name, key)), bar),
       columns.map((column) => el("td", { "data-label": column.label, title: column.title(row), class: column.class?.(row) }, column.text(row))));
@@ -69,7 +69,7 @@ function list(page, key, { dimension, rows, columns, whole, noun, limit = page.t
       columns.map((column) => el("td", { "data-label": column.label, title: column.id === "requests" ? exact(left) : undefined },
         column.id === "requests" ? exact(left) : column.id === "share" ? share(left, whole) : ""))));
   }
-  const found = [el("table", { class: "list" },
+  const found = [el("table", { class: columns.length > 2 || ["url", "referer", "agent"].includes(dimension) ? "list many" : "list" },
     el("thead", null, el("tr", null, heading("name", head), columns.map((column) => heading(column.id, column.label, column.about)))),
     el("tbody", null, body))];
   if (sorted.length > limit) {
@@ -115,8 +115,8 @@ function tiles(page, view) {
   }
   const hosts = view.unique_hosts;
   return el("dl", { class: "tiles" },
-    tile("requests", "Requests", exact(view.requests), exact(view.requests), view.filtered ? `${share(view.requests, report.requests)} of ${exact(report.requests)}` : `${compact(average)} per ${step} on average`),
-    tile("hosts", "Unique hosts", distinct(hosts), distinctTitle(hosts), isEstimate(hosts) ? `± ${exact(hosts.error)}, from a sample` : view.filtered ? `of ${exact(report.unique_hosts)}` : `${exact(report.unique_urls)} unique URLs`),
+    tile("requests", "Requests", exact(view.requests), exact(view.requests), view.filtered ? `${share(view.requests, report.requests)} of ${exact(report.requests)}` : `${average < 10 ? average.toFixed(1) : exact(Math.round(average))} per ${step}, mean`),
+    tile("hosts", "Unique hosts", distinct(hosts), distinctTitle(hosts), isEstimate(hosts) ? (hosts.vague ? "too few for an estimate" : `± ${exact(hosts.error)}, from a sample`) : view.filtered ? `of ${exact(report.unique_hosts)}` : `${exact(report.unique_urls)} unique URLs`),
     tile("bytes", "Bytes sent", size(view.bytes), `${exact(view.bytes)} bytes`, view.requests ? `${size(view.bytes / view.requests)} per request` : "no requests"),
     tile("4xx", "Client errors, 4xx", share(view.client_errors, view.requests), `${exact(view.client_errors)} of ${exact(view.requests)}`, `${exact(view.client_errors)} requests`, view.client_errors ? "k4" : ""),
     tile("5xx", "Server errors, 5xx", share(view.server_errors, view.requests), `${exact(view.server_errors)} of ${exact(view.requests)}`, `${exact(view.server_errors)} requests`, view.server_errors ? "k5" : ""),
@@ -131,7 +131,7 @@ const PANELS = [
     draw: (page, view) => list(page, "statuses", {
       dimension: "status", noun: "status codes", head: "Status", whole: view.requests, limit: 12,
       rows: view.statuses.map((row) => ({
-        ...row, name: row.status,
+        requests: row.requests, name: row.status, colour: `k${row.status === null ? 0 : classOf(row.status)}`,
         head: el("span", { class: "status" }, el("i", { class: `dot k${row.status === null ? 0 : classOf(row.status)}`, "aria-hidden": "true" }),
           nameOf(page, "status", row.status, "statuses"), el("span", { class: "says" }, STATUS_NAMES[row.status] ?? "")),
       })).sort((a, b) => b.requests - a.requests),
@@ -152,20 +152,20 @@ const PANELS = [
     }),
   },
   { id: "classes", title: "Status classes over time", span: 8, draw: drawClasses },
-  {
-    id: "types", title: "File types", span: 4,
-    draw: (page, view) => list(page, "types", { dimension: "type", noun: "file types", head: "Type", rows: view.types, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
-  },
+  ...[["methods", "Methods", "method", "Method"], ["protocols", "Protocols", "protocol", "Protocol"]].map(([id, title, dimension, head]) => ({
+    id, title, span: 4, stacked: true,
+    draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id], whole: view.requests, columns: [COLUMN.requests, COLUMN.share(view.requests)] }),
+  })),
   {
     id: "not_found", title: "Not found (404)", span: 6,
     draw: (page, view) => {
       const whole = view.statuses.filter((row) => row.status === 404).reduce((sum, row) => sum + row.requests, 0);
-      return list(page, "not_found", { dimension: "url", noun: "URLs not found", head: "URL", rows: view.not_found.rows, whole, columns: [COLUMN.requests, COLUMN.share(whole)] });
+      return list(page, "not_found", { dimension: "url", noun: "URLs not found", head: "URL", rows: view.not_found.rows.map((row) => ({ ...row, colour: "k4" })), whole, columns: [COLUMN.requests, COLUMN.share(whole)] });
     },
   },
   {
     id: "failed", title: "Server errors (5xx)", span: 6,
-    draw: (page, view) => list(page, "failed", { dimension: "url", noun: "URLs with server errors", head: "URL", rows: view.failed.rows, whole: view.server_errors, columns: [COLUMN.requests, COLUMN.share(view.server_errors)] }),
+    draw: (page, view) => list(page, "failed", { dimension: "url", noun: "URLs with server errors", head: "URL", rows: view.failed.rows.map((row) => ({ ...row, colour: "k5" })), whole: view.server_errors, columns: [COLUMN.requests, COLUMN.share(view.server_errors)] }),
   },
   { id: "hours", title: "Hour by weekday", span: 6, draw: drawHours },
   { id: "sizes", title: "Response sizes", span: 6, draw: drawSizes },
@@ -173,11 +173,11 @@ const PANELS = [
     id, title, span: 6, when: (report) => report[id] !== null && report[id] !== undefined,
     draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id].rows, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
   })),
-  ...[["methods", "Methods", "method", "Method"], ["protocols", "Protocols", "protocol", "Protocol"]].map(([id, title, dimension, head]) => ({
-    id, title, span: 4,
-    draw: (page, view) => list(page, id, { dimension, noun: title.toLowerCase(), head, rows: view[id], whole: view.requests, columns: [COLUMN.requests, COLUMN.share(view.requests)] }),
-  })),
-  { id: "quality", title: "Data quality", span: 4, draw: drawQuality },
+  {
+    id: "types", title: "File types", span: 4,
+    draw: (page, view) => list(page, "types", { dimension: "type", noun: "file types", head: "Type", rows: view.types, whole: view.requests, columns: [COLUMN.requests, COLUMN.bytes] }),
+  },
+  { id: "quality", title: "Data quality", span: 8, draw: drawQuality },
 ];
 
 function drawClasses(page, view) {
@@ -196,14 +196,17 @@ function drawClasses(page, view) {
   const wrapper = page.timeline("classes");
   const label = `Requests over time by class of status: ${CLASSES.map((name, kind) => (sums[kind] ? `${name} ${exact(sums[kind])}` : null)).filter(Boolean).join(", ")}`;
   const failed = domain.buckets.map((b) => (b.requests ? (100 * (b.classes[4] + b.classes[5])) / b.requests : 0));
+  // Of one class alone the share is all or nothing.
+  const errors = on === undefined && page.filter.status === undefined && failed.some(Boolean);
   const worst = failed.indexOf(Math.max(...failed));
   const rate = (kind) => (b) => (b.requests ? (100 * b.classes[kind]) / b.requests : 0);
   wrapper.charts.replaceChildren(
     el("p", { class: "caption" }, "Requests, stacked by class"),
-    timeChart({ domain, clock, width, height: 150, top: niceTop(Math.max(...domain.buckets.map((b) => b.requests))), format: compact, label, layers: CLASSES.map((_, kind) => [`k${kind}`, (b) => b.classes[kind]]) }),
+    timeChart({ domain, clock, width, height: 150, top: niceTop(Math.max(...domain.buckets.map((b) => b.requests))), format: compact, label, axis: !errors, layers: CLASSES.map((_, kind) => [`k${kind}`, (b) => b.classes[kind]]) }),
+    ...(!errors ? [] : [
     el("p", { class: "caption" }, "Errors, 4xx and 5xx, as a share of requests"),
     timeChart({ domain, clock, width, height: 70, top: niceTop(Math.max(...failed)), format: (n) => `${Number(n.toPrecision(3))}%`, axis: true,
-      label: `Share of errors over time, at most ${failed[worst].toFixed(2)}% at ${clock.time(domain.buckets[worst].at, page.step)}`, layers: [["k4", rate(4)], ["k5", rate(5)]] }));
+      label: `Share of errors over time, at most ${failed[worst].toFixed(2)}% at ${clock.time(domain.buckets[worst].at, page.step)}`, layers: [["k4", rate(4)], ["k5", rate(5)]] })]));
   return [legend, wrapper.node, dataTable("classes", ["Time", ...CLASSES, "errors"], () => domain.buckets.map((b, i) => [clock.time(b.at, page.step), ...b.classes.map(exact), `${failed[i].toFixed(2)}%`]))];
 }
 
