@@ -7,7 +7,8 @@ SHARD_HOUR: Final = 0.015
 PUT_UNIT: Final = 0.014 / 1e6  # of 25 KB, begun ones count
 INVOCATION: Final = 0.20 / 1e6
 GB_SECOND: Final = 0.0000166667  # x86_64
-S3_PUT: Final = 0.005 / 1e3
+S3_PUT: Final = 0.005 / 1e3  # a list costs the same
+S3_GET: Final = 0.0004 / 1e3
 S3_GB_MONTH: Final = 0.023
 ALARM_MONTH: Final = 0.10
 METRIC_MONTH: Final = 0.30
@@ -27,6 +28,9 @@ SMALL_BATCH: Final = 0.2
 MEMORY_GB: Final = 1.0
 # Objects of a batch: rows, a commit, and rejects where there are any.
 OBJECTS: Final = 3
+# What it asks before: a list of commits, and the one before its own.
+LISTS: Final = 1
+GETS: Final = 1
 WINDOW: Final = 60
 ALARMS: Final = 7
 HOURS: Final = 730
@@ -34,7 +38,8 @@ HOURS: Final = 730
 
 def batch_costs(batches: float, seconds: float) -> tuple[float, float]:
     """What the function and its objects cost."""
-    return batches * (INVOCATION + seconds * MEMORY_GB * GB_SECOND), batches * OBJECTS * S3_PUT
+    requests = (OBJECTS + LISTS) * S3_PUT + GETS * S3_GET
+    return batches * (INVOCATION + seconds * MEMORY_GB * GB_SECOND), batches * requests
 
 
 def kinesis(form: str) -> tuple[float, float]:

@@ -433,3 +433,44 @@ fn options_that_do_not_go_together() {
         assert!(said.contains(text), "{said}");
     }
 }
+
+#[test]
+fn a_checkpoint_for_standard_input_is_told_to_have_no_effect() {
+    let place = Place::new();
+    place.write("access.log", "one\n");
+    for (input, count) in [("-", 1), ("access.log", 0)] {
+        let mut command = place.run(&["stream", input, "--to", "-", "--checkpoint", "job.json"]);
+        let ended = command.write_stdin("one\n").assert().code(0);
+        let said = String::from_utf8_lossy(&ended.get_output().stderr).into_owned();
+        assert_eq!(said.matches("--checkpoint has no effect").count(), count, "{said}");
+    }
+}
+
+#[test]
+fn more_files_than_may_be_open() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("logs")).unwrap();
+    for number in 0..500 {
+        place.write(&format!("logs/{number}.log"), format!("line {number}\n"));
+    }
+    let mut command = std::process::Command::new("sh");
+    let run = "ulimit -n 400; exec \"$0\" stream 'logs/*.log' --to - --checkpoint job.json";
+    let output = command.args(["-c", run]).arg(binary()).current_dir(place.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), 501, "{said}");
+}
+
+#[test]
+fn a_stream_of_the_same_name_elsewhere_is_another_one() {
+    let (place, log) = (Place::new(), lines(50));
+    place.write("access.log", &log);
+    for simulator in [free(1, Faults::default()), free(1, Faults::default())] {
+        let arguments = ["access.log", "--to", "kinesis://web", "--report", "r.json"];
+        for count in [50, 0] {
+            stream(&place, &simulator, &arguments).assert().code(0);
+            assert_eq!(place.json("r.json")["lines"], count);
+        }
+        assert_eq!(duplicates(&simulator, &log), 0);
+    }
+}

@@ -9,7 +9,7 @@ use nasalogs_simulator::{Faults, Simulator};
 use serde_json::json;
 
 use crate::cli::{Place, lines};
-use crate::cli_stream::{PATIENCE, consumed, duplicates, end, free, spawn, stream, wait_until};
+use crate::cli_stream::{PATIENCE, consumed, duplicates, end, free, signal, spawn, stream, wait_until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -139,4 +139,22 @@ fn who_never_answers_is_not_waited_for_for_ever() {
         "{said}"
     );
     assert!(!run.place.path().join("state").exists());
+}
+
+#[test]
+fn asked_twice_it_ends_at_once_and_says_no_more_than_that() {
+    let run = Run::new("raw");
+    run.simulator.patch(json!({"faults": {"throttle_record": 1.0}})).unwrap();
+    let mut child = spawn(&run.place, &run.simulator, &run.arguments("access.log", &[]));
+    wait_until("requests", || run.simulator.stats()["put_requests"].as_u64().unwrap() > 2);
+    wait_until("the end", || {
+        signal(&child, "-INT");
+        child.try_wait().unwrap().is_some()
+    });
+    let (code, said) = end(child);
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("interrupted") && !said.contains("files"), "{said}");
+    run.simulator.patch(json!({"faults": {"throttle_record": 0.0}})).unwrap();
+    run.go_on("access.log");
+    assert_eq!(duplicates(&run.simulator, &run.log), 0);
 }

@@ -9,6 +9,7 @@ mod cli_info;
 mod cli_signal;
 mod cli_stream;
 mod cli_stream_fault;
+mod cli_stream_loss;
 mod cli_stream_outage;
 mod cli_stream_seed;
 mod cli_stream_table;

@@ -31,9 +31,10 @@ PATIENCE: Final = 120
 # Its own command answers several requests at a time, of which records get the same sequence number, and only one stays.
 MOTO: Final = """
 import sys
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
-run_simple(sys.argv[1], int(sys.argv[2]), DomainDispatcherApplication(create_backend_app), threaded=False)
+application = DomainDispatcherApplication(create_backend_app)
+run_simple(sys.argv[1], int(sys.argv[2]), application, request_handler=MotoRequestHandler, threaded=False)
 """
 
 

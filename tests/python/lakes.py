@@ -49,10 +49,14 @@ def differences(lake: DuckDb, log: Path, folder: Path) -> list[dict[str, Any]]:
     )
 
 
+def commits(store: Path) -> list[dict[str, Any]]:
+    """What the function has committed."""
+    return [json.loads(gzip.decompress(file.read_bytes())) for file in store.rglob("_commits/**/*.json.gz")]
+
+
 def committed(store: Path) -> Counter[str]:
     """How often each line is in objects that a commit names."""
-    commits = [json.loads(gzip.decompress(file.read_bytes())) for file in store.rglob("_commits/**/*.json.gz")]
-    objects = {store / key for commit in commits for key in commit["objects"]}
+    objects = {store / key for commit in commits(store) for key in commit["objects"]}
     tables = [pq.ParquetFile(file).read(["line_id"]) for file in objects]
     return Counter(pa.concat_tables(tables)["line_id"].to_pylist()) if tables else Counter()
 
@@ -75,5 +79,4 @@ def expected_rejects(log: Path) -> Counter[str]:
 
 def records(store: Path) -> set[str]:
     """The sequence numbers that commits name."""
-    commits = [json.loads(gzip.decompress(file.read_bytes())) for file in store.rglob("_commits/**/*.json.gz")]
-    return {record for commit in commits for record in commit["records"]}
+    return {record for commit in commits(store) for record in commit["records"]}

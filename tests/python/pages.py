@@ -5,16 +5,14 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-import boto3
 import pytest
 from conftest import ROOT
-from stores import HOST, KEYS, free_port
+from kinesis import REGION, Emulator
+from stores import KEYS
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
@@ -34,50 +32,19 @@ def table(text: str) -> list[list[str]]:
     return [row for row in cells[1:] if set(row[0]) != {"-"}]
 
 
-#: moto, one request at a time: of records that two threads put at once it may forget one.
-MOTO: Final = """
-import sys
-from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import run_simple
-application = DomainDispatcherApplication(create_backend_app)
-run_simple(sys.argv[1], int(sys.argv[2]), application, request_handler=MotoRequestHandler)
-"""
-
-
 @contextlib.contextmanager
 def aws(folder: Path) -> Iterator[str]:
     """A moto server, and the environment in which everything finds it."""
-    url = f"http://{HOST}:{free_port()}"
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-c", MOTO, HOST, url.rpartition(":")[2]], stdout=log, stderr=log
-        )  # fmt: skip
-    environment = {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}
+    server = Emulator("moto", folder)
+    environment = {**KEYS, "AWS_ENDPOINT_URL": server.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
     environment |= {"XDG_STATE_HOME": str(folder / "state"), "AWS_EC2_METADATA_DISABLED": "true"}
     try:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            wait(server)
-            yield url
+            yield server.url
     finally:
-        server.terminate()
-        server.wait(30)
-
-
-def wait(server: "subprocess.Popen[bytes]") -> None:
-    """Wait until the server answers."""
-    client = boto3.client("kinesis")
-    until = time.monotonic() + 60
-    while True:
-        try:
-            client.list_streams()
-            break
-        except Exception:
-            if server.poll() is not None or time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-    client.close()
+        server.stop()
 
 
 def console(text: str) -> None:

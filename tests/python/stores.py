@@ -141,6 +141,7 @@ class Request:
 
     method: str
     path: str
+    range: str = ""
 
     @property
     def is_part(self) -> bool:
@@ -214,7 +215,7 @@ class Proxy:
 
     def pass_on(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Ask the store, or let it go wrong."""
-        request = Request(handler.command, handler.path)
+        request = Request(handler.command, handler.path, handler.headers.get("Range", ""))
         self.seen.append(request)
         fault = self.rule(request)
         if isinstance(fault, Refuse):

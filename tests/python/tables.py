@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ FIELDS = {
     "line_id": pa.string(),
 }
 Row = dict[str, Any]
+Files = dict[str, list[Row]]
+SHARD = "shardId-000000000003"
 
 
 def row(number: int, *, day: int = 0) -> Row:
@@ -157,3 +160,39 @@ def doctor(lake: Lake, *arguments: str, code: int = 1) -> list[dict[str, Any]]:
     """Return what is wrong."""
     found: list[dict[str, Any]] = json.loads(lake.run("doctor", "--json", *arguments, code=code).stdout)["findings"]
     return found
+
+
+def fill(lake: Lake, files: Files) -> None:
+    for name, rows in files.items():
+        lake.put(name, parquet(rows))
+
+
+def first_of_each(lake: Lake) -> list[Row]:
+    """Return what the view that removes duplicates gives, in the order of the files' names."""
+    seen: set[str] = set()
+    found = []
+    for each in rows_of(lake):
+        if each["line_id"] is None or each["line_id"] not in seen:
+            seen.add(each["line_id"])
+            found.append(each)
+    return found
+
+
+def some_files(*, days: int = 4, files: int = 6, rows: int = 50, seed: int = 1995) -> Files:
+    """Make files of several days in which each row is there, some of them twice."""
+    chance = random.Random(seed)  # noqa: S311 -- it is to be the same each time
+    made: Files = {}
+    for day in range(days):
+        numbers = [day * 1_000_000 + at for at in range(files * rows)]
+        for at in range(files):
+            own = numbers[at * rows : (at + 1) * rows]
+            again = chance.sample(numbers, rows // 5)
+            name = f"dt=1995-07-{day + 1:02}/{SHARD}-{at:056}-{at + 1:056}.parquet"
+            made[name] = [row(number % 1_000_000, day=day) | {"line_id": f"id{number}"} for number in own + again]
+    return made
+
+
+def assert_complete(lake: Lake, expected: list[Row], files: Files) -> None:
+    """See that all is merged, and nothing lies around."""
+    assert rows_of(lake) == expected
+    assert len(lake.names()) == len({name.split("/")[0] for name in files}), lake.names()

@@ -1,14 +1,11 @@
-"""A table whose small files are merged: which rows are there, before, after, meanwhile, and when somebody is killed."""
+"""A table whose small files are merged: which rows are there, before, after and meanwhile."""
 
 import io
 import json
 import os
 import random
-import signal
-import subprocess
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,27 +14,28 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import BINARY, nasalogs
+from conftest import nasalogs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stores import Cut, Fault, Proxy, Refuse, Request, Store, environment
+from stores import Proxy, Request, Store
 from tables import (
     FIELDS,
+    SHARD,
     Directory,
+    Files,
     Lake,
     Prefix,
-    Row,
     compact,
     data_files,
     doctor,
+    fill,
+    first_of_each,
     look,
     parquet,
     row,
     rows_of,
+    some_files,
 )  # fmt: skip
-
-Files = dict[str, list[Row]]
-SHARD = "shardId-000000000003"
 
 
 @pytest.fixture
@@ -50,36 +48,6 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Lak
 
 
 both = pytest.mark.parametrize("fresh", ["directory", "bucket"], indirect=True)
-
-
-def fill(lake: Lake, files: Files) -> None:
-    for name, rows in files.items():
-        lake.put(name, parquet(rows))
-
-
-def first_of_each(lake: Lake) -> list[Row]:
-    """Return what the view that removes duplicates gives, in the order of the files' names."""
-    seen: set[str] = set()
-    found = []
-    for each in rows_of(lake):
-        if each["line_id"] is None or each["line_id"] not in seen:
-            seen.add(each["line_id"])
-            found.append(each)
-    return found
-
-
-def some_files(*, days: int = 4, files: int = 6, rows: int = 50, seed: int = 1995) -> Files:
-    """Make files of several days in which each row is there, some of them twice."""
-    chance = random.Random(seed)  # noqa: S311 -- it is to be the same each time
-    made: Files = {}
-    for day in range(days):
-        numbers = [day * 1_000_000 + at for at in range(files * rows)]
-        for at in range(files):
-            own = numbers[at * rows : (at + 1) * rows]
-            again = chance.sample(numbers, rows // 5)
-            name = f"dt=1995-07-{day + 1:02}/{SHARD}-{at:056}-{at + 1:056}.parquet"
-            made[name] = [row(number % 1_000_000, day=day) | {"line_id": f"id{number}"} for number in own + again]
-    return made
 
 
 @st.composite
@@ -235,6 +203,7 @@ def test_what_does_not_fit_is_left_and_named(fresh: Callable[[str], Lake]) -> No
     lake.put("dt=1995-07-03/a.parquet", parquet([row(1, day=2)])[:-9])
     lake.put("dt=1995-07-04/a.parquet", parquet([row(1)], {**FIELDS, "bytes": pa.uint64()}))
     before = [name for name in lake.names() if "07-01" not in name]
+    planned = json.loads(lake.run("compact", "--json", "--dry-run", code=1).stdout)
     report = json.loads(lake.run("compact", "--json", "--grace", "0", code=1).stdout)
     assert [each["partition"] for each in report["partitions"]] == ["dt=1995-07-01"]
     reasons = {each["partition"]: each["reason"] for each in report["refused"]}
@@ -243,6 +212,9 @@ def test_what_does_not_fit_is_left_and_named(fresh: Callable[[str], Lake]) -> No
     assert "a.parquet" in reasons["dt=1995-07-04"]
     assert "UInt64" in reasons["dt=1995-07-04"]
     assert [name for name in lake.names() if "07-01" not in name] == before
+    # What a run refuses is not promised.
+    assert planned["refused"] == report["refused"]
+    assert [each["partition"] for each in planned["partitions"]] == ["dt=1995-07-01"]
     assert b"is left as it is" in lake.run("compact", code=1).stdout
 
 
@@ -281,68 +253,6 @@ def test_files_of_a_stream_at_work_are_left(fresh: Callable[[str], Lake]) -> Non
     assert [each["line_id"] for each in rows_of(lake)] == [row(at)["line_id"] for at in range(3)]
 
 
-def assert_complete(lake: Lake, expected: list[Row], files: Files) -> None:
-    """See that all is merged, and nothing lies around."""
-    assert rows_of(lake) == expected
-    assert len(lake.names()) == len({name.split("/")[0] for name in files}), lake.names()
-
-
-def test_killed_at_any_time_nothing_is_lost(tmp_path: Path) -> None:
-    chance = random.Random(7)  # noqa: S311 -- it is to be the same each time
-    files = some_files(days=6, files=8)
-    model = Directory(tmp_path / "model")
-    fill(model, files)
-    expected = first_of_each(model)
-    ids = {each["line_id"] for each in expected}
-    started = time.monotonic()
-    compact(model)
-    takes = time.monotonic() - started
-    most = max(Counter(each["line_id"] for rows in files.values() for each in rows).values())
-    noted = 0
-    for at in range(12):
-        lake = Directory(tmp_path / f"lake{at}")
-        fill(lake, files)
-        for _ in range(chance.randint(1, 3)):
-            command: list[str | Path] = [BINARY, "compact", lake.root, "--all", "--grace", "0", "--json"]
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            time.sleep(chance.uniform(0, takes))
-            process.kill()
-            process.wait()
-            seen = look(lake)
-            assert set(seen) == ids
-            assert max(seen.values()) <= most + 1
-            noted += any(name.startswith("_compact/") for name in lake.names())
-        compact(lake)
-        assert_complete(lake, expected, files)
-    assert noted > 0
-
-
-@pytest.mark.parametrize("damage", ["cut", "zeros", "other"])
-def test_old_files_stay_where_the_new_one_is_not_what_was_put(damage: str, tmp_path: Path) -> None:
-    files = some_files(days=1)
-    lake = Directory(tmp_path / "lake")
-    fill(lake, files)
-    expected, old = first_of_each(lake), data_files(lake)
-    process = subprocess.Popen([BINARY, "compact", lake.root, "--all", "--grace", "60"], stdout=subprocess.DEVNULL)
-    try:
-        # Only where files stay: what it stages comes and goes.
-        while not (made := list(lake.root.glob("dt=*/z*.parquet"))):
-            assert process.poll() is None
-    finally:
-        process.kill()
-        process.wait()
-    new = [str(path.relative_to(lake.root)) for path in made]
-    body = lake.get(new[0])
-    lake.put(new[0], {"cut": body[:-20], "zeros": bytes(len(body)), "other": parquet([row(1)])}[damage])
-    said = lake.run("compact", "--all", "--grace", "0", code=2).stderr
-    assert "nothing is removed" in said
-    assert all(name in data_files(lake) for name in old)
-    # What it advises helps.
-    (lake.root / new[0]).unlink()
-    compact(lake)
-    assert_complete(lake, expected, files)
-
-
 def test_two_columns_of_one_name_are_left_alone(tmp_path: Path) -> None:
     table = pa.table([["a", "b"], ["X", "Y"], ["1", "2"]], names=["host", "HOST", "line_id"])
     for names in (["host", "host", "line_id"], ["host", "HOST", "line_id"], ["host", "line_id", "line_id"]):
@@ -352,77 +262,6 @@ def test_two_columns_of_one_name_are_left_alone(tmp_path: Path) -> None:
         lake.put("dt=1995-07-01/a.parquet", out.getvalue())
         assert b"two columns are called" in lake.run("compact", "--all", "--grace", "0", code=1).stdout
         assert lake.get("dt=1995-07-01/a.parquet") == out.getvalue()
-
-
-def test_asked_to_stop_it_can_be_completed(tmp_path: Path) -> None:
-    files = some_files(days=3)
-    lake = Directory(tmp_path / "lake")
-    fill(lake, files)
-    expected = first_of_each(lake)
-    process = subprocess.Popen(
-        [BINARY, "compact", lake.root, "--grace", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    # All that is left is to wait for readers.
-    while sum("/z" in name for name in lake.names()) < 3 and process.poll() is None:
-        time.sleep(0.01)
-    busy = nasalogs("compact", lake.root, check=False)
-    assert busy.code == 2
-    assert "another run is at work" in busy.stderr
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert b"run the same again" in stderr
-    assert {each["kind"] for each in doctor(lake)} == {"compaction", "small_files"}
-    report = compact(lake)
-    assert [each["resumed"] for each in report["partitions"]] == [True] * 3
-    assert_complete(lake, expected, files)
-
-
-def killed_at(lake: Prefix, at: int, *, after: bool) -> int:
-    """Compact over a line on which the command is killed at a request, before or after the store has done it."""
-    process: subprocess.Popen[bytes] | None = None
-    begun = threading.Event()
-    seen = 0
-    lock = threading.Lock()
-
-    def rule(_: Request) -> Fault:
-        nonlocal seen
-        with lock:
-            seen += 1
-            mine = seen
-        if mine < at:
-            return None
-        begun.wait(10)
-        assert process
-        process.kill()
-        return Cut() if after and mine == at else Refuse(503, "SlowDown")
-
-    with Proxy(lake.store.url, rule) as proxy:
-        command: list[str | Path] = [BINARY, "compact", lake.store.at(lake.prefix), "--grace", "0"]
-        process = subprocess.Popen(
-            command, env=environment(proxy.url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        begun.set()
-        process.wait(60)
-    return seen
-
-
-def test_killed_at_any_request_nothing_is_lost(moto: Store, tmp_path: Path) -> None:
-    files = some_files(days=1, files=3, rows=20)
-    model = Prefix(moto, f"{tmp_path.name}/model/")
-    fill(model, files)
-    expected = first_of_each(model)
-    ids = {each["line_id"] for each in expected}
-    # How many requests there are is only known of a run that nobody kills.
-    requests = killed_at(model, 10_000, after=False)
-    assert_complete(model, expected, files)
-    for at in range(1, requests + 1):
-        lake = Prefix(moto, f"{tmp_path.name}/{at}/")
-        fill(lake, files)
-        killed_at(lake, at, after=at % 2 == 0)
-        assert set(look(lake)) == ids
-        compact(lake)
-        assert_complete(lake, expected, files)
 
 
 @both
@@ -477,29 +316,39 @@ def test_a_note_of_what_has_changed_is_dropped(fresh: Callable[[str], Lake]) -> 
         assert "is a note of compact" in lake.run("compact", code=2).stderr
 
 
-@pytest.mark.parametrize("when", ["_compact/", "/z0001"])
-def test_a_file_that_is_replaced_meanwhile_stays(moto: Store, tmp_path: Path, when: str) -> None:
-    lake = Prefix(moto, f"{tmp_path.name}/lake/")
-    files = some_files(days=1, files=3, rows=20)
-    fill(lake, files)
-    again = sorted(files)[1]
+def test_names_command_no_terminal(tmp_path: Path) -> None:
+    lake = Directory(tmp_path / "lake")
+    lake.put("dt=1995-07-01/\x1b[2J\n.parquet", b"")
+    # A note says which partition it is about.
+    hostile = "dt=\x1b[2J"
+    lake.put(f"{hostile}/text", b"")
+    note = {"version": 1, "partition": hostile, "inputs": [], "outputs": [], "duplicates": 0}
+    lake.put(f"_compact/{hostile}.json", json.dumps(note).encode())
+    said = lake.run("compact", "--grace", "0", code=1).stdout
+    assert b"\x1b" not in said
+    assert said.startswith(b"dt=\\x1B[2J: 0 files"), said
+    assert b"\n.parquet" not in said
 
-    def rule(request: Request) -> Fault:
-        if request.puts and when in request.path:
-            lake.put(again, parquet([*files[again], row(999)]))
-        return None
+
+def test_of_a_bucket_only_footers_are_read_to_plan(moto: Store, tmp_path: Path) -> None:
+    lake = Prefix(moto, f"{tmp_path.name}/lake/")
+    # As large as they are, as nothing in them repeats.
+    noise = random.Random(1995)  # noqa: S311 -- it is to be the same each time
+    for name in "ab":
+        lake.put(
+            f"dt=1995-07-01/{name}.parquet",
+            parquet([row(at) | {"host": noise.randbytes(16).hex()} for at in range(40_000)]),
+        )
+    bytes_before = sum(len(lake.get(name)) for name in lake.names())
+    read = 0
+
+    def rule(request: Request) -> None:
+        nonlocal read
+        if request.path.endswith(".parquet"):
+            first, _, last = request.range.removeprefix("bytes=").partition("-")
+            read += int(last) - int(first) + 1
 
     with Proxy(moto.url, rule) as proxy:
-        address = moto.at(lake.prefix)
-        run = moto.run("compact", address, "--grace", "0", url=proxy.url, code=int(when == "_compact/"))
-    if when == "_compact/":
-        # Before anything was visible: nothing is done.
-        assert b"was removed or replaced while it was merged" in run.stdout
-        assert lake.names() == sorted(files)
-    else:
-        assert b"1 file replaced meanwhile" in run.stdout
-    assert again in lake.names()
-    compact(lake)
-    found = [each["line_id"] for each in rows_of(lake)]
-    assert len(found) == len(set(found))
-    assert row(999)["line_id"] in found
+        run = moto.run("compact", moto.at(lake.prefix), "--dry-run", "--json", url=proxy.url)
+    assert json.loads(run.stdout)["total"]["files_before"] == 2
+    assert 0 < read < bytes_before / 2

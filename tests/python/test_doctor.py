@@ -42,8 +42,14 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "int96": lambda: parquet(ROWS, use_deprecated_int96_timestamps=True),
     "float16": lambda: parquet([{**each, "share": 0.5} for each in ROWS], {**FIELDS, "share": pa.float16()}),
     "page_v2": lambda: parquet(ROWS, data_page_version="2.0"),
-    "name_case": lambda: parquet([{**each, "Host": "x"} for each in ROWS], {**FIELDS, "Host": pa.string()}),
     "type": lambda: parquet(ROWS, as_type("status", pa.int64())),
+    "type: microseconds": lambda: parquet(
+        [{**each, "ts": each["ts"] * 1000} for each in ROWS], as_type("ts", pa.timestamp("us", "UTC"))
+    ),
+    "type: doubles": lambda: parquet([{**each, "share": 0.5} for each in ROWS], {**FIELDS, "share": pa.float64()}),
+    "type: lists": lambda: parquet([{**each, "tags": []} for each in ROWS], {**FIELDS, "tags": pa.list_(pa.string())}),
+    "type: narrower": lambda: parquet(ROWS, as_type("status", pa.int32())),
+    "name_case": lambda: parquet([{**each, "Host": "x"} for each in ROWS], {**FIELDS, "Host": pa.string()}),
     "wrong_day": lambda: parquet([{**ROWS[0], "ts": FIRST - 1}, *ROWS]),
 }
 ENCODINGS = {
@@ -59,6 +65,7 @@ CODECS = ["brotli", "lz4"]
 def test_each_ailment_is_named(lake: Lake, kind: str) -> None:
     lake.put(BAD, BODIES[kind]())
     found = [each for each in doctor(lake) if each["kind"] != "small_files"]
+    kind = kind.partition(":")[0]
     assert [(each["file"], each["level"], each["kind"]) for each in found] == [(BAD, "error", kind)], found
     text = lake.run("doctor", code=1).stdout.decode()
     assert f"error: {BAD}: {found[0]['message']}\n" in text
@@ -117,6 +124,17 @@ def test_places_where_nobody_looks(lake: Lake) -> None:
     assert {"file": "dt=1995-07-01/notes.txt", "kind": "not_parquet"}.items() <= doctor(lake)[0].items()
 
 
+def test_tables_below_are_not_this_one(lake: Lake) -> None:
+    alone = json.loads(lake.run("doctor", "--json").stdout)
+    for name in ("a.parquet", "b.parquet"):
+        lake.put(f"x/other/dt=1995-07-01/{name}", parquet(ROWS, as_type("bytes", pa.uint64())))
+    lake.put("rejects/dt=1995-07-01/a.ndjson", b"{}\n")
+    both = json.loads(lake.run("doctor", "--json", code=1).stdout)
+    assert [(each["file"], each["kind"]) for each in both["findings"]] == [("x/other", "nested")]
+    counts = ("files", "bytes", "rows", "partitions")
+    assert [both[name] for name in counts] == [alone[name] for name in counts]
+
+
 def test_days_are_those_of_the_log_too(generated: Callable[..., Path], tmp_path: Path) -> None:
     log = generated("common", 20_000)
     for tz in ("utc", "log"):
@@ -166,9 +184,21 @@ def test_objects_without_a_commit(lake: Lake) -> None:
     assert [(each["file"], each["kind"]) for each in found] == [(cut, "uncommitted"), (alone, "uncommitted")]
 
 
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b cut", gzip.compress(b"{}"), gzip.compress(b"[1")])
+def test_what_is_no_commit_is_named_and_the_visit_goes_on(lake: Lake, content: bytes) -> None:
+    lake.put("dt=1995-07-01/shardId-0-12-13.parquet", b"")
+    commit = f"_commits/shardId-0/{'9' * 54}87.json.gz"
+    lake.put(commit, content)
+    found = [(each["file"], each["kind"]) for each in doctor(lake) if each["file"]]
+    assert found == [(commit, "commit"), ("dt=1995-07-01/shardId-0-12-13.parquet", "empty")]
+
+
 def test_without_a_table_it_is_about_the_program(tmp_path: Path) -> None:
     found: dict[str, Any] = json.loads(nasalogs("doctor", "--json").stdout)
     assert found["backend"]
+    # Of the build that is tested: what a directory can do, any can.
+    needs = nasalogs("doctor", "s3://x/y", "--endpoint-url", "http://127.0.0.1:1", check=False).stderr
+    assert found["features"] == ([] if "does not speak to S3" in needs else ["aws"])
     assert "has no files of a table" in nasalogs("doctor", tmp_path, check=False).stderr
     assert nasalogs("doctor", "--dt", "1995-07-01", check=False).code == 2
 

@@ -79,6 +79,13 @@ def test_an_answer_stays_within_its_limit() -> None:
     assert len(json.dumps(answer)) < 6_000_000
 
 
+def test_what_no_answer_holds_is_not_unpacked() -> None:
+    blanks = gzip.compress(b"\n" * 1_000_000)
+    for limit, result in ((2_000_000, "Dropped"), (100_000, "ProcessingFailed")):
+        [answer] = transform_firehose_event(event(blanks), limit=limit)["records"]
+        assert answer["result"] == result
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=200) | st.just(LINE), max_size=8))
 def test_any_record_has_its_answer(data: list[bytes]) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from events import SHARD, Bucket, EventSource, KilledError, event, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nasalogs.aws import KinesisHandler, parse_kinesis_event
+from nasalogs.aws import FirehoseHandler, KinesisHandler, parse_kinesis_event, transform_firehose_event
 from stores import Store
 
 LINE = b'h.example - - [01/Jul/1995:00:00:01 -0400] "GET /a?b HTTP/1.0" 200 5'
@@ -225,6 +226,13 @@ def test_interleaved_batches_of_one_shard_lose_nothing() -> None:
     assert Counter(row["path"] for row in rows(bucket)).keys() == {f"/{at}" for at in range(10)}
 
 
+@pytest.mark.parametrize("arrived", [datetime(1995, 7, 1, 23, 59, tzinfo=UTC), 804_643_140.5])
+def test_rejects_of_boto3_are_of_the_day_on_which_they_came(arrived: object) -> None:
+    read = {"Data": b"nonsense", "SequenceNumber": "1", "PartitionKey": "k", "ApproximateArrivalTimestamp": arrived}
+    batch = parse_kinesis_event({"Records": [read]}, shard=SHARD)
+    assert batch.rejects_key("rejects/").startswith(f"rejects/dt=1995-07-01/{SHARD}-")
+
+
 def test_wrong_choices_are_said_at_once() -> None:
     for wrong in ("lake/access", "http://lake/", "s3:///x", ""):
         with pytest.raises(ValueError, match="s3://bucket/prefix/"):
@@ -232,6 +240,15 @@ def test_wrong_choices_are_said_at_once() -> None:
     for choice in ({"format": "%"}, {"partition_tz": "mars"}, {"encoding": "binary"}, {"compression": "rar"}):
         with pytest.raises(ValueError):  # noqa: PT011 -- each has its own message
             KinesisHandler("s3://lake/x/", client=Bucket(), **choice)  # type: ignore[arg-type]
+    timeless = '%h "%r" %>s'
+    for make in (
+        lambda: KinesisHandler("s3://lake/x/", client=Bucket(), format=timeless),
+        lambda: FirehoseHandler(format=timeless),
+        lambda: parse_kinesis_event([], format=timeless),
+        lambda: transform_firehose_event([], format=timeless),
+    ):
+        with pytest.raises(ValueError, match="have no time to make days from"):
+            make()
 
 
 @settings(max_examples=60, deadline=None)

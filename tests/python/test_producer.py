@@ -1,6 +1,7 @@
 """Producers in Python: what they send is what `nasalogs stream` sends, over clients that are not ours."""
 
 import json
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -11,9 +12,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
-from events import record
+from events import record, shards
+from kinesis import REGION, client_of
 from nasalogs.aws import DeliveryError, Producer, kinesis_batches, parse_kinesis_event
-from stores import KEYS, Store
+from stores import Store
 
 FORMS = ["raw", "ndjson", "kpl", "block"]
 KEYS_OF_SHARDS = [(0, 2**127 - 1), (2**127, 2**128 - 1)]
@@ -106,19 +108,38 @@ def test_a_checkpoint_counts_what_was_taken(log: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint"
     batches = kinesis_batches(log, checkpoint=checkpoint)
     first = [next(batches) for _ in range(3)]
+    # Whoever lets go of the lists has the checkpoint.
     del batches
-    deadline = 200
-    while deadline:
-        try:
-            rest = list(kinesis_batches(log, checkpoint=checkpoint))
-            break
-        except OSError:  # The run before still ends.
-            deadline -= 1
-            threading.Event().wait(0.1)
+    rest = list(kinesis_batches(log, checkpoint=checkpoint))
     found = rows([each for batch in first + rest for each in batch])
     # The third was handed over, and nobody has said that it was taken.
     assert len({row["line_id"] for row in found}) == 3000
     assert len(found) in range(3000, 4501)
+
+
+def test_lists_of_a_pipe_into_which_nobody_writes_are_let_go_of(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    batches = kinesis_batches(pipe)
+    del batches
+    # The run ends with it.
+    pipe.open("wb").close()
+
+
+def test_as_many_requests_are_under_way_as_there_are_threads(log: Path) -> None:
+    others = threading.Semaphore(0)
+    first = iter(range(6))
+
+    class Slow(Client):
+        def put_records(self, **request: Any) -> dict[str, Any]:
+            if (at := next(first, None)) is not None:
+                # The last of the six lets all go.
+                if at == 5:
+                    others.release(6)
+                assert others.acquire(timeout=60)
+            return super().put_records(**request)
+
+    assert Producer(Slow(), "web", threads=6).send_file(log)["acknowledged"] == 3000
 
 
 def test_only_what_failed_is_sent_again(log: Path) -> None:
@@ -188,6 +209,17 @@ def test_arguments_are_judged(log: Path, tmp_path: Path) -> None:
         producer.send_file(log, rate=0)
     with pytest.raises(OSError, match="none"):
         list(kinesis_batches(tmp_path / "none.log"))
+    for count in (0, -1):
+        with pytest.raises(ValueError, match="at least one shard"):
+            kinesis_batches(log, shards=count)
+
+
+def test_names_of_files_are_no_options(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = Producer(Client(), "web").send_file(log, checkpoint="-c", rejects="-r", spool="-s")
+    assert report["acknowledged"] == 3000
+    assert Path("-c").exists()
+    assert list(kinesis_batches(log, checkpoint="-c", format="common")) == []
 
 
 def test_rejects_are_kept(tmp_path: Path) -> None:
@@ -202,30 +234,16 @@ def test_rejects_are_kept(tmp_path: Path) -> None:
 
 
 def test_over_boto3(moto: Store, log: Path) -> None:
-    def client(**retries: int) -> Any:
-        return boto3.client(
-            "kinesis",
-            endpoint_url=moto.url,
-            region_name="us-east-1",
-            aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries=retries),
-        )
-
-    kinesis = client(total_max_attempts=1)
+    kinesis = client_of(moto.url)
     kinesis.create_stream(StreamName="web", ShardCount=2)
     # One thread: that server loses records when two requests come at the same moment.
     report = Producer(kinesis, "web", threads=1).send_file(log)
     assert report["acknowledged"] == 3000
-    found = []
-    for shard in kinesis.list_shards(StreamName="web")["Shards"]:
-        start = {"StreamName": "web", "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
-        iterator = kinesis.get_shard_iterator(**start)["ShardIterator"]
-        while records := (answer := kinesis.get_records(ShardIterator=iterator))["Records"]:
-            batch = parse_kinesis_event(records, shard=shard["ShardId"], format="common")
-            found += batch.to_batch().column("line_id")
-            iterator = answer["NextShardIterator"]
+    batches = [parse_kinesis_event(records, format="common") for records in shards(kinesis, "web")]
+    found = [line_id for batch in batches for line_id in batch.to_batch().column("line_id")]
     assert len(found) == len(set(found)) == 3000
-    with pytest.warns(UserWarning, match="total_max_attempts"):
-        Producer(client(total_max_attempts=3), "web")
     kinesis.close()
+    patient = boto3.client("kinesis", region_name=REGION, config=Config(retries={"total_max_attempts": 3}))
+    with pytest.warns(UserWarning, match="total_max_attempts"):
+        Producer(patient, "web")
+    patient.close()

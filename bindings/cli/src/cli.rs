@@ -5,7 +5,9 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
-use crate::{bench, compact, completions, convert, ddl, detect, docs, doctor, generate, schema, stream};
+use crate::{
+    bench, compact, completions, convert, ddl, detect, docs, doctor, generate, report, schema, stream,
+};
 
 /// Web server access logs to Parquet, Arrow, NDJSON and CSV, with every line accounted for.
 #[derive(Debug, Parser)]
@@ -26,6 +28,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Report(Box<report::Args>),
     Convert(Box<convert::Args>),
     Stream(Box<stream::Args>),
     Compact(Box<compact::Args>),
@@ -45,6 +48,7 @@ impl Command {
     /// Does it.
     pub fn run(self, stop: &Stop) -> Result<Exit> {
         match self {
+            Command::Report(args) => report::run(&args, stop),
             Command::Convert(args) => convert::run(&args, stop),
             Command::Stream(args) => stream::run(&args, stop),
             Command::Compact(args) => compact::run(&args, stop),

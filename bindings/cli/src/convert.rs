@@ -172,7 +172,7 @@ pub fn execute(
     let sink_options = sink_options(args)?;
     let options = parse_options(args, &naming)?;
     let end = if args.filter.filter().needs_end() {
-        filter::end(&sources, &options, args.jobs, stop)?
+        filter::end(filter::again(&sources)?, &options, args.jobs, stop)?
     } else {
         None
     };

@@ -150,29 +150,33 @@ pub fn first_offset(batch: &RecordBatch) -> i16 {
     offsets.filter(|offsets| !offsets.is_empty() && offsets.is_valid(0)).map_or(0, |offsets| offsets.value(0))
 }
 
-/// The time of the last row of some logs, in milliseconds since 1970; `None` where there is no row. They are read for it.
+/// The same sources once more, for those who have to read them twice.
 ///
 /// # Errors
-/// When one cannot be read twice; and those of reading.
-pub fn end(
-    sources: &[Source],
-    options: &ParseOptions,
-    jobs: Option<NonZeroUsize>,
-    stop: &Stop,
-) -> Result<Option<i64>> {
+/// [`ErrorKind::Options`] when one cannot be read twice.
+pub fn again(sources: &[Source]) -> Result<Vec<Source>> {
     let again = |source: &Source| {
         source.again().ok_or_else(|| {
-            let error = Error::new(
-                ErrorKind::Options,
-                "cannot be read twice, as times counted from a log's end ask for",
-            );
-            error
+            let message = "cannot be read twice, as times counted from a log's end ask for";
+            Error::new(ErrorKind::Options, message)
                 .with_file(source.name().as_deref().unwrap_or("standard input"))
                 .with_hint("name a date or a time with --since and --until, or pass the log as a file")
         })
     };
-    let sources = sources.iter().map(again).collect::<Result<Vec<Source>>>()?;
-    let mut options = options.clone().with_columns(["ts"]);
+    sources.iter().map(again).collect()
+}
+
+/// The time of the last row of some logs, in milliseconds since 1970; `None` where there is no row. They are read for it.
+///
+/// # Errors
+/// Those of reading.
+pub fn end(
+    sources: Vec<Source>,
+    options: &ParseOptions,
+    jobs: Option<NonZeroUsize>,
+    stop: &Stop,
+) -> Result<Option<i64>> {
+    let mut options = options.clone().with_columns(["ts"]).with_optional_columns([""; 0]);
     options.extras = nasalogs::Extras::default();
     let mut builder = ReaderBuilder::new().with_options(options).with_stop(stop.flag());
     if let Some(jobs) = jobs {

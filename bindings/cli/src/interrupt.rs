@@ -60,7 +60,13 @@ impl Stop {
     /// Says it, unless it has been said.
     pub fn say(&self) {
         if !self.0.said.swap(true, Ordering::Relaxed) {
-            message::error("interrupted; unfinished files were removed");
+            // Who stops in their own time removes nothing, and goes on from what is saved.
+            let is_patient = self.0.patient.load(Ordering::Relaxed);
+            message::error(if is_patient {
+                "interrupted"
+            } else {
+                "interrupted; unfinished files were removed"
+            });
         }
     }
 

@@ -25,6 +25,7 @@ mod output;
 mod paths;
 mod progress;
 mod rejects;
+pub mod report;
 mod schema;
 pub mod stream;
 pub mod summary;

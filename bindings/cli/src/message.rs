@@ -25,7 +25,7 @@ pub fn note(text: &str) {
 
 fn line(mark: &str, colour: &str, text: &str) {
     let text = harmless(text);
-    if has_colour() {
+    if has_colour(&io::stderr()) {
         write(&format!("{colour}{mark}{RESET} {text}\n"));
     } else {
         write(&format!("{mark} {text}\n"));
@@ -42,12 +42,10 @@ fn harmless(text: &str) -> String {
     text.split('\n').map(|line| escape_control(line.as_bytes())).collect::<Vec<_>>().join("\n")
 }
 
-/// See <https://no-color.org>.
-fn has_colour() -> bool {
+/// Whether a stream is coloured: see <https://no-color.org>.
+pub fn has_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal()
-        && !is_set("NO_COLOR")
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    stream.is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 #[cfg(test)]

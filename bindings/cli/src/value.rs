@@ -39,6 +39,15 @@ pub fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a number of bytes such as 64000000, 64M or 64MiB".to_owned())
 }
 
+/// How many names are named: from 1 to 10,000.
+pub fn top(text: &str) -> Result<usize, String> {
+    count(text)
+        .ok()
+        .and_then(|number| usize::try_from(number).ok())
+        .filter(|number| (1..=10_000).contains(number))
+        .ok_or_else(|| "expected a number from 1 to 10000".to_owned())
+}
+
 /// A share of lines: `5%`, as a number from 0 to 1.
 pub fn share(text: &str) -> Result<f64, String> {
     text.strip_suffix('%')

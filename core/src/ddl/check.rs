@@ -93,7 +93,7 @@ fn check_location(location: &str, plain: &str, dialect: Dialect) -> Result<()> {
 }
 
 fn check_day(day: &str) -> Result<()> {
-    if day.len() == 10 && time::iso(format!("{day}T00:00:00+0000").as_bytes()).is_some() {
+    if time::days_from_date(day).is_some() {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Options, format!("{day:?} is no day")).with_hint("write it as 1995-07-01"))

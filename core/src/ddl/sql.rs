@@ -72,7 +72,7 @@ pub(super) fn duckdb(table: &Table) -> String {
         name(table, '"'),
         selected.collect::<Vec<_>>().join(",\n"),
         nothing.collect::<Vec<_>>().join(", "),
-        duckdb_text(&format!("{}{pattern}", table.location)),
+        duckdb_text(&format!("{}{pattern}", duckdb_folder(&table.location))),
     )
 }
 
@@ -105,6 +105,18 @@ fn quoted(name: &str, quote: char) -> String {
 /// A literal of Hive's and Spark's.
 fn hive_text(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// A folder as part of a pattern of DuckDB's: itself, whatever its name is.
+fn duckdb_folder(folder: &str) -> String {
+    let mut text = String::with_capacity(folder.len());
+    for each in folder.chars() {
+        match each {
+            '*' | '?' | '[' => text.extend(['[', each, ']']),
+            _ => text.push(each),
+        }
+    }
+    text
 }
 
 /// A literal of DuckDB's.

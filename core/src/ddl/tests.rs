@@ -93,6 +93,8 @@ fn a_hostile_format_stays_inside_its_quotes() {
     let spark = hostile.to_text(Dialect::Spark).unwrap();
     assert!(spark.contains("LOCATION '/data/it\\'s/'"), "{spark}");
     assert!(hostile.to_text(Dialect::DuckDb).unwrap().contains("read_parquet('/data/it''s/dt=*/*.parquet'"));
+    let pattern = Table::new(&format, "/data/*[1]?/").to_text(Dialect::DuckDb).unwrap();
+    assert!(pattern.contains("'/data/[*][[]1][?]/dt=*/*.parquet'"), "{pattern}");
     for dialect in Dialect::ALL {
         let mut table = hostile.clone();
         table.location = "s3://lake/".to_owned();

@@ -161,8 +161,7 @@ impl Engine {
     fn retry(&mut self, entry: Entry, due: Duration) {
         if self.options.max_attempts.is_some_and(|most| entry.note.attempts >= most) {
             self.stats.gave_up += 1;
-            self.give_back(&entry);
-            self.given_up.push(entry.into_returned());
+            self.given_up.push(entry);
         } else {
             self.put_back(entry, due);
         }

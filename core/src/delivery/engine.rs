@@ -9,7 +9,7 @@ use crate::delivery::ack::{Acks, Ages};
 use crate::delivery::backoff::Random;
 use crate::delivery::batch::Batch;
 use crate::delivery::lane::{Entry, Lane, Note};
-use crate::delivery::{Options, Refusal, Refused, Request, Returned, ShardMap, ShardStats, Stats, Step};
+use crate::delivery::{Options, Refusal, Refused, Request, ShardMap, ShardStats, Stats, Step};
 use crate::envelope::{SourceId, StreamRecord};
 use crate::error::Result;
 
@@ -26,7 +26,8 @@ pub struct Engine {
     pub(super) flights: BTreeMap<u64, Flight>,
     /// Records that wait to be given back as displaced.
     pub(super) aside: Vec<Entry>,
-    pub(super) given_up: Vec<Returned>,
+    /// Records that wait to be given back as given up: until then they hold back what is acknowledged.
+    pub(super) given_up: Vec<Entry>,
     pub(super) acks: Acks,
     pub(super) ages: Ages,
     pub(super) stats: Stats,
@@ -167,7 +168,8 @@ impl Engine {
     pub fn next(&mut self, now: Duration) -> Step {
         self.advance(now);
         if !self.given_up.is_empty() {
-            return Step::GaveUp(std::mem::take(&mut self.given_up));
+            let given_up = std::mem::take(&mut self.given_up);
+            return Step::GaveUp(self.returned(given_up));
         }
         if let Some(displaced) = self.take_displaced() {
             return Step::Displaced(displaced);

@@ -82,5 +82,5 @@ pub use bucket::Rate;
 pub use engine::Engine;
 pub use options::Options;
 pub use request::{Outcome, RecordOutcome, Refusal, Refused, Request, Returned, Step};
-pub use shard::{Shard, ShardMap, hash_key};
+pub use shard::{Shard, ShardMap};
 pub use stats::{ShardStats, Stats};

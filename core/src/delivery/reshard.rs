@@ -59,11 +59,12 @@ impl Engine {
         self.stale
     }
 
-    /// Takes back all that waits, in the order in which it was offered: to pack it in another way, or to bring it to safety
-    /// when delivery cannot go on. What is under way stays under way.
+    /// Takes back all that waits, in the order in which it was offered, and what was given up and not given back yet: to
+    /// pack it in another way, or to bring it to safety when delivery cannot go on. What is under way stays under way.
     #[must_use]
     pub fn take_waiting(&mut self) -> Vec<Returned> {
         let mut taken = std::mem::take(&mut self.aside);
+        taken.append(&mut self.given_up);
         for lane in &mut self.lanes {
             taken.extend(lane.drain().map(|(_, entry)| entry));
         }
@@ -93,7 +94,7 @@ impl Engine {
         self.flights.values().any(|flight| flight.displaced)
     }
 
-    fn returned(&mut self, mut entries: Vec<Entry>) -> Vec<Returned> {
+    pub(super) fn returned(&mut self, mut entries: Vec<Entry>) -> Vec<Returned> {
         entries.sort_unstable_by_key(|entry| entry.note.number);
         for entry in &entries {
             self.give_back(entry);

@@ -1,20 +1,7 @@
 //! Which shard a record belongs to.
 
-use md5::{Digest, Md5};
-
-use crate::envelope::StreamRecord;
+use crate::envelope::{StreamRecord, hash_key};
 use crate::error::{Error, ErrorKind, Result};
-
-/// The hash key that Kinesis gives a partition key: its MD5, read as a big-endian number.
-///
-/// ```
-/// use nasalogs::delivery::hash_key;
-/// assert_eq!(hash_key("a"), 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
-/// ```
-#[must_use]
-pub fn hash_key(partition_key: &str) -> u128 {
-    u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into())
-}
 
 impl StreamRecord {
     /// Where the record belongs: its explicit hash key, or the one of its partition key.
@@ -38,7 +25,8 @@ pub struct Shard {
 /// The open shards of a stream: together they own every hash key, and each key has one owner.
 ///
 /// ```
-/// use nasalogs::delivery::{Shard, ShardMap, hash_key};
+/// use nasalogs::delivery::{Shard, ShardMap};
+/// use nasalogs::envelope::hash_key;
 /// let half = u128::MAX / 2;
 /// let map = ShardMap::new([
 ///     Shard { id: "shardId-000000000001".into(), first: half + 1, last: u128::MAX },

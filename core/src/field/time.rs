@@ -50,6 +50,27 @@ pub const fn civil_from_days(days: i64) -> (i32, u32, u32) {
     (year as i32, month as u32, day as u32)
 }
 
+/// The same for a date as text, `1995-07-01`; nothing where it is none.
+///
+/// ```
+/// use nasalogs::field::time::days_from_date;
+/// assert_eq!(days_from_date("1995-07-01"), Some(9312));
+/// assert_eq!((days_from_date("1995-7-1"), days_from_date("1995-02-29")), (None, None));
+/// ```
+#[must_use]
+pub fn days_from_date(text: &str) -> Option<i64> {
+    let text = text.as_bytes();
+    if text.len() != 10 || text[4] != b'-' || text[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits::<4>(text, 0)? as i32, digits::<2>(text, 5)?, digits::<2>(text, 8)?);
+    is_date(year, month, day).then(|| days_from_civil(year, month, day))
+}
+
+fn is_date(year: i32, month: u32, day: u32) -> bool {
+    (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day)
+}
+
 const fn days_in_month(year: i32, month: u32) -> u32 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -88,9 +109,7 @@ struct Parts {
 impl Parts {
     fn instant(&self) -> Option<Instant> {
         let year = self.year as i32;
-        let fits = (1..=9999).contains(&year)
-            && (1..=12).contains(&self.month)
-            && (1..=days_in_month(year, self.month)).contains(&self.day)
+        let fits = is_date(year, self.month, self.day)
             && self.hour <= 23
             && self.minute <= 59
             && self.second <= 60

@@ -1,6 +1,7 @@
 //! Names made from patterns.
 
 use super::random::Random;
+use crate::field::time::MONTHS;
 
 /// Appends a pattern with its wildcards filled in: `#` a digit, `$` a number from 1 to 99, `<` one from 1 to 17, `|` the
 /// last of these numbers again, `>` a digit from 3 to 5, `^` a small letter, `*` a word, `@` a place, `!` a month.
@@ -16,7 +17,7 @@ pub(super) fn expand(pattern: &str, random: &mut Random, out: &mut Vec<u8>) {
             }
             b'|' => push_number(number, out),
             b'>' => out.push(b'3' + random.below(3) as u8),
-            b'!' => out.extend_from_slice(random.pick(MONTHS).as_bytes()),
+            b'!' => out.extend(random.pick(&MONTHS).map(|letter| letter.to_ascii_lowercase())),
             b'*' => out.extend_from_slice(random.pick(WORDS).as_bytes()),
             b'@' => out.extend_from_slice(random.pick(PLACES).as_bytes()),
             other => out.push(other),
@@ -39,8 +40,6 @@ pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&digits[at..]);
 }
-
-const MONTHS: &[&str] = &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// What people call their machines.
 const WORDS: &[&str] = &[

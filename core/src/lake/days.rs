@@ -15,15 +15,10 @@ use crate::field::date::{DAY_MS, date};
 use crate::field::time;
 use crate::schema::{TS, TZ_OFFSET};
 
-/// The first instant of a day, in milliseconds.
-fn start_of(day: &str) -> Option<i64> {
-    time::iso(format!("{day}T00:00:00+00:00").as_bytes()).map(|instant| instant.ms)
-}
-
 /// How many rows are of another day, both in UTC and as logged, and the day of one of them. Nothing where all are of it,
 /// the file has no times, or the path names no day. The statistics say so mostly; else the times are read.
 pub(super) fn strangers(metadata: &ParquetMetaData, path: &Path, day: &str) -> Option<(u64, String)> {
-    let start = start_of(day)?;
+    let start = time::days_from_date(day)? * DAY_MS;
     let columns = metadata.file_metadata().schema_descr();
     let ts = columns.columns().iter().position(|column| column.path().string() == TS.name)?;
     let per_milli = match (columns.column(ts).logical_type_ref(), columns.column(ts).physical_type()) {

@@ -29,7 +29,7 @@ enum Buckets {
 }
 
 impl Identities {
-    /// For so many rows; `spill` is a directory for what memory shall not hold.
+    /// For about so many rows, which nobody need have counted; `spill` is a directory for what memory shall not hold.
     pub(super) fn new(rows: u64, spill: &Path) -> Result<Self> {
         Self::with_bucket(rows, BUCKET, spill)
     }
@@ -64,8 +64,8 @@ impl Identities {
     }
 
     /// The rows whose ids others have that came before them.
-    pub(super) fn duplicates(self, rows: u64) -> Result<Rows> {
-        let mut found = Rows::new(rows);
+    pub(super) fn duplicates(self) -> Result<Rows> {
+        let mut found = Rows::default();
         match self.0 {
             Buckets::Memory(entries) => mark(entries, &mut found),
             Buckets::Disk(files) => {
@@ -108,21 +108,20 @@ fn spill_error(error: std::io::Error) -> Error {
     Error::io("temporary file", error).with_hint("make room where temporary files are, or set TMPDIR")
 }
 
-/// Some of a number of rows.
-#[derive(Debug)]
+/// Some rows: a bit for each, up to the last of them.
+#[derive(Debug, Default)]
 pub(super) struct Rows {
     bits: Vec<u64>,
     count: u64,
 }
 
 impl Rows {
-    fn new(rows: u64) -> Self {
-        Self { bits: vec![0; rows.div_ceil(64) as usize], count: 0 }
-    }
-
     fn add(&mut self, row: u64) {
-        let bit = 1 << (row % 64);
-        let word = &mut self.bits[(row / 64) as usize];
+        let (bit, at) = (1 << (row % 64), (row / 64) as usize);
+        if at >= self.bits.len() {
+            self.bits.resize(at + 1, 0);
+        }
+        let word = &mut self.bits[at];
         self.count += u64::from(*word & bit == 0);
         *word |= bit;
     }
@@ -153,7 +152,7 @@ mod tests {
             for (row, id) in ids.iter().enumerate() {
                 identities.add(&[*id], row as u64).unwrap();
             }
-            let found = identities.duplicates(rows).unwrap();
+            let found = identities.duplicates().unwrap();
             let mut seen = HashSet::new();
             for (row, id) in ids.iter().enumerate() {
                 prop_assert_eq!(found.has(row as u64), !seen.insert(id));

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use parquet::arrow::parquet_to_arrow_schema;
 use parquet::basic::{Compression, ConvertedType, Encoding, LogicalType, TimeUnit, Type};
 use parquet::column::page::Page;
 use parquet::errors::ParquetError;
@@ -14,6 +15,7 @@ use parquet::schema::types::ColumnDescriptor;
 use super::{batches, days, guarded, is_sane, open, text};
 use crate::error::{Error, Result};
 use crate::schema::ColumnType;
+use crate::sink::parquet::is_written;
 
 /// What can be wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,8 +45,11 @@ pub enum Ailment {
     PageV2,
     /// A codec that not all have: Brotli, LZ4, LZO.
     Codec,
-    /// A type that the column has not in the table's other files.
+    /// A type that tables of ours do not have, so that files with it are not merged. Who sees all files of a table finds
+    /// more: a type that the column has not in the others.
     Type,
+    /// Two columns of one name.
+    SameName,
     /// A name with upper-case letters, which engines fold or do not find.
     NameCase,
     /// Rows of another day than the one in the path.
@@ -69,9 +74,19 @@ impl Ailment {
             Self::PageV2 => "page_v2",
             Self::Codec => "codec",
             Self::Type => "type",
+            Self::SameName => "same_name",
             Self::NameCase => "name_case",
             Self::WrongDay => "wrong_day",
         }
+    }
+
+    /// Whether it is about a column's type by itself.
+    #[must_use]
+    pub fn is_of_type(self) -> bool {
+        matches!(
+            self,
+            Self::Unsigned | Self::Nanoseconds | Self::LocalTime | Self::Int96 | Self::Float16 | Self::Type
+        )
     }
 }
 
@@ -144,14 +159,15 @@ pub fn inspect(path: &Path, day: Option<&str>) -> Result<Inspection> {
     Ok(found.0)
 }
 
-/// A column's type, as engines tell types apart: `STRING`, `BINARY`, `INT32`, `INT64`, `UINT32`, `TIMESTAMP` (of
-/// milliseconds or microseconds, in UTC) …
+/// A column's type, as engines and a [`Merge`](super::Merge) tell types apart: `STRING`, `BINARY`, `INT16`, `INT32`,
+/// `INT64`, `UINT32`, `TIMESTAMP` (of milliseconds, in UTC) …
 #[must_use]
 pub fn column_type(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::Text => "STRING",
         ColumnType::Bytes => "BINARY",
-        ColumnType::Int16 | ColumnType::Int32 => "INT32",
+        ColumnType::Int16 => "INT16",
+        ColumnType::Int32 => "INT32",
         ColumnType::Int64 => "INT64",
         ColumnType::Timestamp => "TIMESTAMP",
     }
@@ -172,6 +188,8 @@ impl Found {
 /// What its first and last bytes say.
 fn frame(mut file: &File) -> std::io::Result<Option<(Ailment, String)>> {
     const MAGIC: &[u8; 4] = b"PAR1";
+    // So begin and end files whose footer is encrypted.
+    const ENCRYPTED: &[u8; 4] = b"PARE";
     let length = file.metadata()?.len();
     if length == 0 {
         return Ok(Some((
@@ -186,9 +204,14 @@ fn frame(mut file: &File) -> std::io::Result<Option<(Ailment, String)>> {
         file.read_exact(&mut ends[1])?;
         file.rewind()?;
     }
-    Ok(match (&ends[0] == MAGIC, &ends[1] == MAGIC) {
+    if ends[1] == *ENCRYPTED && matches!(&ends[0], MAGIC | ENCRYPTED) {
+        return Ok(Some((
+            Ailment::NotParquet,
+            "its footer is encrypted: Athena and Power BI have no key for it".to_owned(),
+        )));
+    }
+    Ok(match (matches!(&ends[0], MAGIC | ENCRYPTED), &ends[1] == MAGIC) {
         (true, true) if length >= 12 => None,
-        (_, true) if &ends[1] == b"PARE" => Some((Ailment::NotParquet, "its footer is encrypted".to_owned())),
         (true, _) => Some((Ailment::Truncated, "is cut off: it does not end as Parquet does".to_owned())),
         (false, _) => {
             Some((Ailment::NotParquet, "is no Parquet file, and engines read all that is here".to_owned()))
@@ -209,6 +232,7 @@ fn look(reader: &SerializedFileReader<File>, path: &Path, day: Option<&str>, fou
         }
         found.0.columns.push(FileColumn { data_type: type_of(column), name });
     }
+    look_at_columns(metadata, found);
     for group in 0..metadata.num_row_groups() {
         for at in 0..metadata.row_group(group).num_columns() {
             look_at_pages(reader, metadata, group, at, found);
@@ -218,10 +242,16 @@ fn look(reader: &SerializedFileReader<File>, path: &Path, day: Option<&str>, fou
         found.0.problems.iter().any(|problem| ailments.contains(&problem.ailment))
     };
     // A page that is whole can hold values that are not: who reads them finds out. What nobody here decompresses is said.
-    if !has(found, &[Ailment::Damaged, Ailment::Codec])
-        && let Err(error) = values(path)
-    {
-        found.add(Ailment::Damaged, None, error.message().to_owned());
+    if !has(found, &[Ailment::Damaged, Ailment::Codec]) {
+        match values(path) {
+            Ok(rows) if rows == found.0.rows => {}
+            Ok(rows) => {
+                let message = format!("has {rows} rows, and {} as its footer says", found.0.rows);
+                found.add(Ailment::Damaged, None, message);
+                found.0.rows = rows;
+            }
+            Err(error) => found.add(Ailment::Damaged, None, error.message().to_owned()),
+        }
     }
     let is_damaged = has(found, &[Ailment::Damaged]);
     if let Some(day) = day
@@ -236,10 +266,42 @@ fn look(reader: &SerializedFileReader<File>, path: &Path, day: Option<&str>, fou
     }
 }
 
-/// Reads every value.
-fn values(path: &Path) -> Result<()> {
+/// Reads every value, and counts the rows.
+fn values(path: &Path) -> Result<u64> {
     let name = path.to_string_lossy();
-    batches(&name, open(&name, path)?)?.try_for_each(|batch| batch.map(drop))
+    let mut rows = 0;
+    for batch in batches(&name, open(&name, path)?)? {
+        rows += batch?.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
+/// What a merge refuses of the columns by themselves, where that has not been said.
+fn look_at_columns(metadata: &ParquetMetaData, found: &mut Found) {
+    let schema = guarded(|| parquet_to_arrow_schema(metadata.file_metadata().schema_descr(), None));
+    let fields = match &schema {
+        Ok(schema) => schema.fields(),
+        Err(error) => {
+            return found.add(Ailment::Damaged, None, format!("its columns make no table: {}", text(error)));
+        }
+    };
+    for (at, field) in fields.iter().enumerate() {
+        let name = field.name();
+        if fields[..at].iter().any(|other| other.name() == name) {
+            let message = format!("has two columns {name:?}: engines take one of them, or fail");
+            found.add(Ailment::SameName, Some(name), message);
+        }
+        let is_said = |problem: &Problem| {
+            problem.ailment.is_of_type() && problem.column.as_deref() == Some(name.as_str())
+        };
+        if !is_written(field.data_type()) && !found.0.problems.iter().any(is_said) {
+            let message = format!(
+                "column {name:?} is {}, which tables here do not have: its partition is not merged",
+                field.data_type()
+            );
+            found.add(Ailment::Type, Some(name), message);
+        }
+    }
 }
 
 fn look_at_type(column: &ColumnDescriptor, name: &str, found: &mut Found) {
@@ -359,12 +421,11 @@ fn type_of(column: &ColumnDescriptor) -> String {
     let physical = column.physical_type();
     match column.logical_type_ref() {
         Some(LogicalType::Integer(integer)) => match (integer.is_signed, integer.bit_width) {
-            (true, 64) => "INT64".to_owned(),
-            (true, _) => "INT32".to_owned(),
+            (true, bits) => format!("INT{bits}"),
             (false, bits) => format!("UINT{bits}"),
         },
         Some(LogicalType::Timestamp(time)) => match (time.is_adjusted_to_u_t_c, &time.unit) {
-            (true, TimeUnit::MILLIS | TimeUnit::MICROS) => "TIMESTAMP".to_owned(),
+            (true, TimeUnit::MILLIS) => "TIMESTAMP".to_owned(),
             (utc, unit) => format!("TIMESTAMP({unit:?}, {})", if utc { "UTC" } else { "local" }),
         },
         Some(LogicalType::String) => "STRING".to_owned(),
@@ -374,14 +435,10 @@ fn type_of(column: &ColumnDescriptor) -> String {
         }
         None => match (column.converted_type(), physical) {
             (ConvertedType::UTF8, _) => "STRING".to_owned(),
-            (ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS, _) => "TIMESTAMP".to_owned(),
+            (ConvertedType::TIMESTAMP_MILLIS, _) => "TIMESTAMP".to_owned(),
             (ConvertedType::NONE, Type::BYTE_ARRAY) => "BINARY".to_owned(),
-            (
-                ConvertedType::NONE | ConvertedType::INT_8 | ConvertedType::INT_16 | ConvertedType::INT_32,
-                Type::INT32,
-            ) => "INT32".to_owned(),
-            (ConvertedType::NONE | ConvertedType::INT_64, physical) => physical.to_string(),
-            (converted, _) => converted.to_string(),
+            (ConvertedType::NONE, physical) => physical.to_string(),
+            (converted, _) => converted.to_string().replace("INT_", "INT"),
         },
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 
 use super::identity::{Identities, Rows};
@@ -77,9 +77,10 @@ pub struct Made {
 
 struct Part {
     piece: Piece,
+    /// As its footer says, which nobody has counted yet.
     rows: u64,
-    /// The number of its first row among those of all.
-    first: u64,
+    /// The number of its first row among those of files with ids; none where it has no ids.
+    first: Option<u64>,
 }
 
 /// The files of a partition as one sequence of rows: file by file, as they are in each.
@@ -129,14 +130,16 @@ impl Merge {
     pub fn open(pieces: Vec<Piece>, check: Check<'_>) -> Result<Self> {
         let mut unifier = Unifier::default();
         let mut parts = Vec::with_capacity(pieces.len());
-        let mut rows = 0;
+        let (mut rows, mut with_ids) = (0_u64, 0);
         for piece in pieces {
             check()?;
             let file = open(&piece.name, &piece.path)?;
             unifier.add(&piece.name, file.schema())?;
             let own = u64::try_from(file.metadata().file_metadata().num_rows()).unwrap_or_default();
-            parts.push(Part { piece, rows: own, first: rows });
-            rows += own;
+            rows = rows.checked_add(own).ok_or_else(|| changed(&piece.name))?;
+            let first = has_ids(file.schema()).then_some(with_ids);
+            with_ids += first.map_or(0, |_| own);
+            parts.push(Part { piece, rows: own, first });
         }
         Ok(Self { parts, schema: unifier.schema(), rows, duplicates: None })
     }
@@ -169,31 +172,36 @@ impl Merge {
         if !self.has_ids() {
             return Ok(0);
         }
-        let mut identities = Identities::new(self.rows, spill)?;
-        for part in &self.parts {
+        let with_ids = self.parts.iter().filter_map(|part| Some((part, part.first?)));
+        let mut identities = Identities::new(with_ids.clone().map(|(part, _)| part.rows).sum(), spill)?;
+        for (part, first) in with_ids {
             let Piece { name, path } = &part.piece;
             let builder = open(name, path)?;
-            let mask = ProjectionMask::columns(builder.parquet_schema(), [LINE_ID.name.as_ref()]);
-            if builder.schema().column_with_name(&LINE_ID.name).is_none() {
-                continue;
+            if !has_ids(builder.schema()) {
+                return Err(changed(name));
             }
-            let mut row = part.first;
+            let mask = ProjectionMask::columns(builder.parquet_schema(), [LINE_ID.name.as_ref()]);
+            let mut rows = 0;
             for batch in batches(name, builder.with_projection(mask))? {
                 check()?;
                 let batch = batch?;
                 let ids = batch.column(0).as_string_opt::<i32>().ok_or_else(|| changed(name))?;
-                for id in ids {
-                    if row >= part.first + part.rows {
-                        return Err(changed(name));
-                    }
+                if batch.num_rows() as u64 > part.rows - rows {
+                    return Err(changed(name));
+                }
+                for (row, id) in (first + rows..).zip(ids) {
                     if let Some(id) = id {
                         identities.add(id.as_bytes(), row)?;
                     }
-                    row += 1;
                 }
+                rows += batch.num_rows() as u64;
+            }
+            // So that no row has a number which is larger than what was read.
+            if rows != part.rows {
+                return Err(changed(name));
             }
         }
-        let duplicates = identities.duplicates(self.rows)?;
+        let duplicates = identities.duplicates()?;
         let count = duplicates.count();
         self.duplicates = (count > 0).then_some(duplicates);
         Ok(count)
@@ -216,27 +224,27 @@ impl Merge {
             Output { schema: &self.schema, options, place, cut, left, made: Vec::new(), open: None };
         for part in &self.parts {
             let Piece { name, path } = &part.piece;
-            let mut row = part.first;
+            let mut rows = 0;
             for batch in batches(name, open(name, path)?)? {
                 check()?;
                 let batch = batch?;
-                let rows = batch.num_rows() as u64;
-                if row + rows > part.first + part.rows {
+                if batch.num_rows() as u64 > part.rows - rows {
                     return Err(changed(name));
                 }
-                output.write(&conform(&self.kept(&batch, row)?, &self.schema)?)?;
-                row += rows;
+                let kept = self.kept(&batch, part.first.map(|first| first + rows))?;
+                output.write(&conform(&kept, &self.schema)?)?;
+                rows += batch.num_rows() as u64;
             }
-            if row != part.first + part.rows {
+            if rows != part.rows {
                 return Err(changed(name));
             }
         }
         output.finish()
     }
 
-    /// The rows of a batch that are no duplicates.
-    fn kept(&self, batch: &RecordBatch, first: u64) -> Result<RecordBatch> {
-        let Some(duplicates) = &self.duplicates else { return Ok(batch.clone()) };
+    /// The rows of a batch that are no duplicates, where the first of them has a number.
+    fn kept(&self, batch: &RecordBatch, first: Option<u64>) -> Result<RecordBatch> {
+        let Some((duplicates, first)) = self.duplicates.as_ref().zip(first) else { return Ok(batch.clone()) };
         let keep: BooleanArray =
             (first..first + batch.num_rows() as u64).map(|row| Some(!duplicates.has(row))).collect();
         if keep.true_count() == batch.num_rows() {
@@ -330,6 +338,10 @@ fn create(
     let file = File::create_new(&path).map_err(|error| Error::io(path.to_string_lossy(), error))?;
     let writer = ParquetWriter::try_new(file, Arc::clone(schema), options.parquet.clone())?;
     Ok((writer, path, 0))
+}
+
+fn has_ids(schema: &Schema) -> bool {
+    schema.column_with_name(&LINE_ID.name).is_some()
 }
 
 fn changed(name: &str) -> Error {

@@ -44,13 +44,18 @@ fn open(name: &str, path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>
     Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata))
 }
 
-/// Whether what a footer says of places can be true: Parquet's reader believes it.
+/// Whether what a footer says of places and of counts can be true: Parquet's reader believes it.
 fn is_sane(metadata: &ParquetMetaData, file: &File) -> std::result::Result<(), ParquetError> {
     let wrong = || ParquetError::General("its footer names places that it does not have".to_owned());
+    let contradicts = || ParquetError::General("its footer contradicts itself about its rows".to_owned());
     let end = i64::try_from(file.metadata()?.len()).map_err(|_| wrong())?;
     let mut rows = 0_i64;
     for group in metadata.row_groups() {
-        rows = rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0).ok_or_else(wrong)?;
+        rows =
+            rows.checked_add(group.num_rows()).filter(|_| group.num_rows() >= 0).ok_or_else(contradicts)?;
+        if group.columns().is_empty() && group.num_rows() > 0 {
+            return Err(contradicts());
+        }
         for chunk in group.columns() {
             let starts = [Some(chunk.data_page_offset()), chunk.dictionary_page_offset()];
             let is_inside = |start: i64| {
@@ -61,9 +66,13 @@ fn is_sane(metadata: &ParquetMetaData, file: &File) -> std::result::Result<(), P
             if !is_sized || !starts.into_iter().flatten().min().is_some_and(is_inside) {
                 return Err(wrong());
             }
+            // Unless it is repeated, a column has a value, or none, for each row.
+            if chunk.column_descr().max_rep_level() == 0 && chunk.num_values() != group.num_rows() {
+                return Err(contradicts());
+            }
         }
     }
-    if rows == metadata.file_metadata().num_rows() { Ok(()) } else { Err(wrong()) }
+    if rows == metadata.file_metadata().num_rows() { Ok(()) } else { Err(contradicts()) }
 }
 
 /// Asks Parquet's reader, which panics on some of the files that are damaged.

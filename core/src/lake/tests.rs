@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int32Type, TimeUnit};
+use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::{ColumnChunkMetaData, FileMetaData, ParquetMetaDataWriter};
 use proptest::prelude::*;
 
 use super::*;
@@ -33,6 +36,16 @@ fn rows(directory: &Path, name: &str, rows: &[(i64, String)]) -> Piece {
     let values: Int64Array = rows.iter().map(|(value, _)| Some(*value)).collect();
     let ids: StringArray = rows.iter().map(|(_, id)| Some(id.as_str())).collect();
     file(directory, name, vec![("bytes", Arc::new(values)), ("line_id", Arc::new(ids))])
+}
+
+/// The same as others write it, who have more types.
+fn foreign(directory: &Path, name: &str, columns: Vec<(&str, ArrayRef)>) -> Piece {
+    let path = directory.join(name);
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    Piece { name: name.to_owned(), path }
 }
 
 fn read(path: &Path) -> RecordBatch {
@@ -95,6 +108,62 @@ proptest! {
     }
 }
 
+/// The same file, whose footer says that each group has so many rows, and each column so many values.
+fn lying(piece: &Piece, name: &str, rows: i64, values: i64) -> Piece {
+    let bytes = fs::read(&piece.path).unwrap();
+    let metadata = open("", &piece.path).unwrap().metadata().as_ref().clone();
+    let groups: Vec<_> = metadata
+        .row_groups()
+        .iter()
+        .map(|group| {
+            let chunk = |chunk: &ColumnChunkMetaData| {
+                chunk.clone().into_builder().set_num_values(values).build().unwrap()
+            };
+            let columns = group.columns().iter().map(chunk).collect();
+            group.clone().into_builder().set_num_rows(rows).set_column_metadata(columns).build().unwrap()
+        })
+        .collect();
+    let own = metadata.file_metadata();
+    let total = rows * groups.len() as i64;
+    let own = FileMetaData::new(own.version(), total, None, None, own.schema_descr_ptr(), None);
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..][..4].try_into().unwrap()) as usize;
+    let mut made = bytes[..bytes.len() - 8 - length].to_vec();
+    ParquetMetaDataWriter::new(&mut made, &ParquetMetaData::new(own, groups)).finish().unwrap();
+    let path = piece.path.with_file_name(name);
+    fs::write(&path, made).unwrap();
+    Piece { name: name.to_owned(), path }
+}
+
+#[test]
+fn how_many_rows_there_are_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let lines: Vec<(i64, String)> = (0..5).map(|row| (row, format!("id {}", row % 3))).collect();
+    let sound = rows(directory.path(), "sound", &lines);
+    let ids = || Arc::new(StringArray::from(vec!["x", "x"])) as ArrayRef;
+    let without = file(directory.path(), "without", vec![("host", ids())]);
+    for count in [4, 6, 1 << 50, i64::MAX] {
+        let liar = lying(&sound, "liar", count, count);
+        let mut merge = Merge::open(vec![sound.clone(), liar], &go_on).unwrap();
+        let error = merge.remove_duplicates(directory.path(), &go_on).unwrap_err().to_string();
+        assert!(error.starts_with("liar: has other rows than its footer says"), "{count}: {error}");
+        // Nor are numbers of rows as high as a file says that has no ids.
+        let liar = lying(&without, "liar", count, count);
+        let mut merge = Merge::open(vec![liar, sound.clone()], &go_on).unwrap();
+        assert_eq!(merge.remove_duplicates(directory.path(), &go_on).unwrap(), 2);
+        let place = |_| directory.path().join(format!("made{count}"));
+        let made = merge.write(&place, Cut::Bytes(1 << 20), &MergeOptions::new(), &go_on);
+        assert!(made.unwrap_err().to_string().starts_with("liar: has other rows"), "{count}");
+    }
+    let liars = vec![lying(&sound, "liar", i64::MAX, i64::MAX); 3];
+    let error = Merge::open(liars, &go_on).err().unwrap().to_string();
+    assert!(error.starts_with("liar: has other rows than its footer says"), "{error}");
+    for (count, values) in [(0, 5), (5, 1 << 50), (1 << 50, 5)] {
+        let liar = lying(&sound, "liar", count, values);
+        let error = Merge::open(vec![liar], &go_on).err().unwrap().to_string();
+        assert!(error.contains("its footer contradicts itself about its rows"), "{error}");
+    }
+}
+
 #[test]
 fn columns_that_a_file_lacks_are_null() {
     let directory = tempfile::tempdir().unwrap();
@@ -152,6 +221,80 @@ fn files_have_the_size_that_was_asked_for() {
 }
 
 #[test]
+fn what_a_merge_refuses_is_called_ill() {
+    use DataType::*;
+    let directory = tempfile::tempdir().unwrap();
+    let zoned = |unit| Timestamp(unit, Some("UTC".into()));
+    let types = [
+        Boolean,
+        Int8,
+        Int16,
+        Int32,
+        Int64,
+        UInt16,
+        UInt64,
+        Float16,
+        Float32,
+        Float64,
+        Date32,
+        Time32(TimeUnit::Millisecond),
+        Decimal128(10, 2),
+        Utf8,
+        LargeUtf8,
+        Binary,
+        FixedSizeBinary(4),
+        zoned(TimeUnit::Millisecond),
+        zoned(TimeUnit::Microsecond),
+        zoned(TimeUnit::Nanosecond),
+        Timestamp(TimeUnit::Millisecond, None),
+        List(Arc::new(arrow::datatypes::Field::new("item", Int32, true))),
+    ];
+    let files: Vec<(Piece, Inspection)> = types
+        .iter()
+        .enumerate()
+        .map(|(at, kind)| {
+            let piece = foreign(directory.path(), &at.to_string(), vec![("x", new_null_array(kind, 3))]);
+            let found = inspect(&piece.path, None).unwrap();
+            (piece, found)
+        })
+        .collect();
+    let mut merged = 0;
+    for (one, found) in &files {
+        for (other, more) in &files {
+            let is_ill =
+                !found.problems.is_empty() || !more.problems.is_empty() || found.columns != more.columns;
+            match Merge::open(vec![one.clone(), other.clone()], &go_on) {
+                Ok(_) => merged += 1,
+                Err(error) => assert!(is_ill, "{error}: {found:?} {more:?}"),
+            }
+        }
+    }
+    // Of the six types that tables have, each with itself, and the two texts with each other.
+    assert_eq!(merged, 9);
+    let number = || Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let twice = foreign(directory.path(), "twice", vec![("x", number()), ("x", number())]);
+    assert!(Merge::open(vec![twice.clone()], &go_on).is_err());
+    let found = inspect(&twice.path, None).unwrap();
+    assert_eq!(found.problems.iter().map(|problem| problem.ailment).collect::<Vec<_>>(), [Ailment::SameName]);
+}
+
+#[test]
+fn rows_are_held_against_the_footer() {
+    let directory = tempfile::tempdir().unwrap();
+    let lists = ListArray::from_iter_primitive::<Int32Type, _, _>((0..5).map(|row| Some(vec![Some(row)])));
+    // How many values there are says nothing of the rows where columns are repeated.
+    let sound = foreign(directory.path(), "sound", vec![("x", Arc::new(lists))]);
+    let found = inspect(&lying(&sound, "liar", 7, 5).path, None).unwrap();
+    let damage: Vec<&str> = found
+        .problems
+        .iter()
+        .filter(|problem| problem.ailment == Ailment::Damaged)
+        .map(|problem| problem.message.as_str())
+        .collect();
+    assert_eq!((found.rows, damage), (5, vec!["has 5 rows, and 7 as its footer says"]));
+}
+
+#[test]
 fn our_own_files_are_sound() {
     let directory = tempfile::tempdir().unwrap();
     let piece = rows(directory.path(), "a", &[(1, "x".to_owned()), (2, "y".to_owned())]);
@@ -177,6 +320,13 @@ fn spoilt_files_are_told_apart() {
     assert_eq!(ailment(b"PAR"), Some(Ailment::NotParquet));
     for length in [4, 8, 11, sound.len() / 2, sound.len() - 1] {
         assert_eq!(ailment(&sound[..length]), Some(Ailment::Truncated), "{length}");
+    }
+    // With an encrypted footer, which is at the beginning too or not.
+    let end = sound.len() - 4;
+    for begin in [b"PAR1", b"PARE"] {
+        let encrypted = [&begin[..], &sound[4..end], b"PARE"].concat();
+        assert_eq!(ailment(&encrypted), Some(Ailment::NotParquet));
+        assert_eq!(ailment(&encrypted[..end]), Some(Ailment::Truncated));
     }
     // Whatever is changed, it is looked at to the end.
     for at in 0..sound.len() {

@@ -245,15 +245,17 @@ impl View<'_> {
             tiles.push(("Peak minute", peak(&peaks.minute, 60), false));
         }
         tiles.push(("Rejected lines", grouped(report.lines.rejected), report.lines.rejected > 0));
-        let label = 15;
-        let widest = tiles.iter().map(|(_, value, _)| value.width()).max().unwrap_or(0);
-        let columns = ((self.pen.width - 2) / (label + widest + 2)).clamp(1, 3);
-        let lines = tiles.len().div_ceil(columns);
-        // Read down, then on to the right.
-        let widths: Vec<usize> = tiles
-            .chunks(lines)
-            .map(|tiles| tiles.iter().map(|(_, value, _)| value.width()).max().unwrap_or(0))
-            .collect();
+        const LABEL: usize = 15;
+        // Read down, then on to the right: as many columns as there is room for.
+        let widths = |lines: usize| -> Vec<usize> {
+            let widest = |tiles: &[(_, String, _)]| tiles.iter().map(|(_, value, _)| value.width()).max();
+            tiles.chunks(lines).map(|tiles| widest(tiles).unwrap_or(0)).collect()
+        };
+        let fits = |widths: &Vec<usize>| {
+            widths.iter().map(|width| LABEL + width + 3).sum::<usize>() < self.pen.width
+        };
+        let lines = (3..tiles.len()).find(|lines| fits(&widths(*lines))).unwrap_or(tiles.len());
+        let widths = widths(lines);
         self.pen.out.push('\n');
         for line in 0..lines {
             let mut text = String::from("  ");
@@ -261,7 +263,7 @@ impl View<'_> {
                 if let Some((name, value, bad)) = tiles.get(column * lines + line) {
                     let value = left(value, width + 3);
                     let value = self.pen.ink(&value, if *bad { Ink::Bad } else { Ink::Bold });
-                    let _ = write!(text, "{}{value}", self.pen.ink(&left(name, label), Ink::Dim));
+                    let _ = write!(text, "{}{value}", self.pen.ink(&left(name, LABEL), Ink::Dim));
                 }
             }
             self.pen.line(&text);
@@ -299,7 +301,7 @@ impl View<'_> {
         let unit = label::step(step);
         let note = busiest.map_or_else(String::new, |busiest| {
             let at = self.clock.bucket(busiest.at, step);
-            format!("requests by {unit}, at most {} ({at})", grouped(busiest.requests))
+            format!("by {unit}, at most {} at {at}", grouped(busiest.requests))
         });
         self.pen.heading("Traffic", &note);
         for row in self.pen.chart(&mean(&|bucket| bucket.requests), 4) {

@@ -36,10 +36,9 @@ use crate::object::{Access, Location};
 use crate::table::Depot;
 use crate::{message, output, value};
 pub use note::NOTES;
-pub use plan::{Days, data_file, is_day, no_table};
+pub use plan::{Days, data_file, no_table};
 
 use plan::Plan;
-use report::Report;
 use work::Compactor;
 
 /// Merge the small files of a table into few large ones, and remove rows that came twice.
@@ -73,8 +72,8 @@ pub struct Args {
     /// Compression of the new files: zstd (also zstd:LEVEL), snappy or none
     #[arg(long, value_name = "CODEC", default_value = "zstd")]
     compression: Compression,
-    /// Say what would be merged, by names and sizes alone (what is in the files is seen when they are merged), and change
-    /// nothing; what a run before has begun is not completed either
+    /// Say what would be merged, by names, sizes and footers (duplicates, and damage elsewhere, are seen when files are
+    /// merged), and change nothing; what a run before has begun is not completed either
     #[arg(long)]
     dry_run: bool,
     /// The report as JSON
@@ -101,7 +100,7 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let report = if args.dry_run {
         let depot = Depot::visit(&args.lake, &args.access)?;
         let plan = Plan::make(&depot, &days, args.target_size)?;
-        Report::of_plan(&args.lake, &plan, args.target_size)
+        work::rehearse(&depot, &plan, args, stop)?
     } else {
         let (depot, _lock) = Depot::enter(&args.lake, &args.access)?;
         let mut compactor = Compactor::new(&depot, args, stop);

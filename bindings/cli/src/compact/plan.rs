@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::time::SystemTime;
 
-use nasalogs::field::time;
+use nasalogs::field::time::days_from_date;
 use nasalogs::{Error, ErrorKind, Result};
 use twox_hash::XxHash3_64;
 
@@ -23,7 +23,7 @@ impl Days {
     pub fn parse(text: &str) -> Result<Self, String> {
         let day = |text: &str| match text {
             "" => Ok(None),
-            day if is_day(day) => Ok(Some(day.to_owned())),
+            day if days_from_date(day).is_some() => Ok(Some(day.to_owned())),
             _ => Err("expected a day such as 2026-07-01, or 2026-07-01..2026-07-31".to_owned()),
         };
         let (first, last) = text.split_once("..").unwrap_or((text, text));
@@ -54,15 +54,10 @@ impl Days {
     }
 }
 
-/// Whether a text is a date.
-pub fn is_day(text: &str) -> bool {
-    text.len() == 10 && time::iso(format!("{text}T00:00:00+00:00").as_bytes()).is_some()
-}
-
 /// Day and own name of a table's data file: `dt=1995-07-01/x.parquet`, right below the partition.
 pub fn data_file(name: &str) -> Option<(&str, &str)> {
     let (directory, own) = name.split_once('/')?;
-    let day = directory.strip_prefix("dt=").filter(|day| is_day(day))?;
+    let day = directory.strip_prefix("dt=").filter(|day| days_from_date(day).is_some())?;
     let is_data = !own.contains('/') && !own.starts_with(['_', '.']) && own.ends_with(".parquet");
     is_data.then_some((day, own))
 }

@@ -1,10 +1,11 @@
 //! What was merged, for people and for programs.
 
+use nasalogs::field::text::escape_control;
 use nasalogs::{Error, ErrorKind, Result};
 use serde::Serialize;
 
 use super::note::Note;
-use super::plan::Plan;
+use super::plan::{Partition, Plan};
 use crate::number::{counted, grouped, size};
 use crate::object::Location;
 
@@ -31,6 +32,17 @@ impl Tally {
             bytes_after: Some(note.outputs.iter().map(|output| output.size).sum()),
             rows: Some(note.outputs.iter().map(|output| output.rows).sum()),
             duplicates_removed: Some(note.duplicates),
+        }
+    }
+
+    /// What is known of a partition that is not merged yet.
+    pub fn expected(partition: &Partition, target: u64) -> Self {
+        let bytes = partition.bytes();
+        Self {
+            files_before: partition.files.len() as u64,
+            files_after: ((bytes + target / 2) / target).max(1),
+            bytes_before: bytes,
+            ..Self::default()
         }
     }
 
@@ -94,21 +106,9 @@ impl Report {
         }
     }
 
-    /// What a run would do.
-    pub fn of_plan(lake: &Location, plan: &Plan, target: u64) -> Self {
-        let mut report = Self { dry_run: true, ..Self::new(lake) };
-        for partition in &plan.partitions {
-            let bytes = partition.bytes();
-            let tally = Tally {
-                files_before: partition.files.len() as u64,
-                files_after: ((bytes + target / 2) / target).max(1),
-                bytes_before: bytes,
-                ..Tally::default()
-            };
-            report.merged(&partition.name, tally, false);
-        }
-        report.planned(plan);
-        report
+    /// Of a run that only says what one would do.
+    pub fn dry(lake: &Location) -> Self {
+        Self { dry_run: true, ..Self::new(lake) }
     }
 
     pub fn planned(&mut self, plan: &Plan) {
@@ -184,7 +184,9 @@ impl Report {
                 .iter()
                 .map(|refused| format!("{} is left as it is: {}", refused.partition, refused.reason)),
         );
-        lines.join("\n")
+        // Names of files and columns are somebody else's.
+        let lines = lines.iter().map(|line| escape_control(line.as_bytes()));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     fn tally(&self, tally: &Tally) -> String {

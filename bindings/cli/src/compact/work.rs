@@ -23,6 +23,29 @@ struct Published {
     resumed: bool,
 }
 
+/// What a run would do, as far as names, sizes and footers tell.
+pub fn rehearse(depot: &Depot, plan: &Plan, args: &Args, stop: &Stop) -> Result<Report> {
+    let copies = tempfile::tempdir().map_err(|error| Error::io("temporary directory", error))?;
+    let check = || stop.check();
+    let mut report = Report::dry(&args.lake);
+    report.planned(plan);
+    for partition in &plan.partitions {
+        let footers = crew::each(&partition.files, |file| {
+            check()?;
+            depot.fetch_footer(file, copies.path())
+        })?;
+        let pieces =
+            partition.files.iter().zip(&footers).map(|(file, footer)| piece(depot, &file.name, footer));
+        match Merge::open(pieces.collect(), &check) {
+            Ok(merge) if needs_nothing(&merge, partition.files.len()) => report.settled(),
+            Ok(_) => report.merged(&partition.name, Tally::expected(partition, args.target_size), false),
+            Err(error) if is_of_files(&error) => report.refused(&partition.name, &error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(report)
+}
+
 pub struct Compactor<'a> {
     depot: &'a Depot,
     args: &'a Args,
@@ -114,7 +137,7 @@ impl<'a> Compactor<'a> {
         let staging = self.depot.staging()?;
         let inputs: Vec<Input> = partition.files.iter().cloned().map(Input::from).collect();
         let (merge, duplicates, _copies) = self.open(&inputs, staging.path())?;
-        if merge.rows() == 0 || (inputs.len() == 1 && !merge.has_ids()) {
+        if needs_nothing(&merge, inputs.len()) {
             self.report.settled();
             return Ok(());
         }
@@ -159,10 +182,7 @@ impl<'a> Compactor<'a> {
             check()?;
             self.depot.fetch(&input.name, staging)
         })?;
-        let pieces = inputs
-            .iter()
-            .zip(&copies)
-            .map(|(input, copy)| Piece { name: self.depot.name(&input.name), path: copy.path.clone() });
+        let pieces = inputs.iter().zip(&copies).map(|(input, copy)| piece(self.depot, &input.name, copy));
         let mut merge = Merge::open(pieces.collect(), &check)?;
         let duplicates = merge.remove_duplicates(staging, &check)?;
         Ok((merge, duplicates, copies))
@@ -230,7 +250,7 @@ impl<'a> Compactor<'a> {
                 continue;
             }
             let copy = self.depot.fetch(&output.name, staging.path())?;
-            let piece = Piece { name: self.depot.name(&output.name), path: copy.path.clone() };
+            let piece = piece(self.depot, &output.name, &copy);
             let rows = Merge::open(vec![piece], &|| Ok(())).map(|merge| merge.rows());
             if !rows.as_ref().is_ok_and(|rows| *rows == output.rows) {
                 return Err(Error::new(ErrorKind::Io, "is not what was put: nothing is removed")
@@ -252,6 +272,15 @@ impl<'a> Compactor<'a> {
         let outputs = note.outputs.iter().map(|output| output.name.clone());
         Ok((outputs.filter(|name| !there.contains_key(name)).collect(), there))
     }
+}
+
+fn piece(depot: &Depot, name: &str, copy: &Fetched) -> Piece {
+    Piece { name: depot.name(name), path: copy.path.clone() }
+}
+
+/// Whether so many files are as good as what they would be merged into.
+fn needs_nothing(merge: &Merge, files: usize) -> bool {
+    merge.rows() == 0 || (files == 1 && !merge.has_ids())
 }
 
 fn is_same(input: &Input, entry: &Entry) -> bool {

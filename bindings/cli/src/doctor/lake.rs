@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use nasalogs::lake::{FileColumn, Inspection, Problem, column_type, inspect};
+use nasalogs::field::time::days_from_date;
+use nasalogs::lake::{Ailment, FileColumn, Inspection, Problem, column_type, inspect};
 use nasalogs::schema::{Column, ColumnType, EXTRA, LINE_ID};
 use nasalogs::{Error, ErrorKind, LogFormat, Result};
 
 use super::leftover;
 use super::report::{Finding, Level, Report};
-use crate::compact::{Days, data_file, is_day, no_table};
+use crate::compact::{Days, data_file, no_table};
 use crate::crew;
 use crate::interrupt::Stop;
 use crate::number::grouped;
@@ -24,11 +25,19 @@ pub fn examine(lake: &Location, access: &Access, days: &Days, stop: &Stop) -> Re
     let entries = depot.files("")?;
     let mut report = Report { lake: lake.to_string(), ..Report::default() };
     let mut files = Vec::new();
+    let mut nested = BTreeSet::new();
     for entry in &entries {
         let place = Place::of(&entry.name);
         match place {
             Place::Hidden => continue,
             Place::Day(day) if !days.has(day) => continue,
+            // What is in it is for a visit there.
+            Place::Nested(table) => {
+                if entry.name.ends_with(".parquet") {
+                    nested.insert(table);
+                }
+                continue;
+            }
             // What lies around is nobody's data.
             Place::Outside | Place::Other(_) if !entry.name.ends_with(".parquet") => continue,
             _ => {}
@@ -43,6 +52,7 @@ pub fn examine(lake: &Location, access: &Access, days: &Days, stop: &Stop) -> Re
             false => no_table(&lake.to_string()),
         });
     }
+    report.add(nested.into_iter().filter_map(|table| Place::Nested(table).finding(table)));
     let copies = tempfile::tempdir().map_err(|error| Error::io("temporary directory", error))?;
     let inspections = crew::each(&files, |(entry, place)| {
         stop.check()?;
@@ -76,6 +86,8 @@ enum Place<'a> {
     Day(&'a str),
     /// Below a partition that is none of a day.
     Other(&'a str),
+    /// In a partition of a table of its own, below this one, which lies there.
+    Nested(&'a str),
     /// In no partition.
     Outside,
 }
@@ -85,9 +97,15 @@ impl<'a> Place<'a> {
         if name.split('/').any(|part| part.starts_with(['_', '.'])) {
             return Self::Hidden;
         }
-        let directories = name.rsplit_once('/').map_or("", |(directories, _)| directories);
-        match directories.split('/').find_map(|part| part.strip_prefix("dt=")) {
-            Some(day) if is_day(day) => Self::Day(day),
+        let Some((directories, _)) = name.rsplit_once('/') else { return Self::Outside };
+        if let Some((table, _)) =
+            directories.split_once("/dt=").filter(|(table, _)| !table.starts_with("dt="))
+        {
+            return Self::Nested(table);
+        }
+        let first = directories.split('/').next().unwrap_or_default();
+        match first.strip_prefix("dt=") {
+            Some(day) if days_from_date(day).is_some() => Self::Day(day),
             Some(other) => Self::Other(other),
             None => Self::Outside,
         }
@@ -101,6 +119,12 @@ impl<'a> Place<'a> {
                 Level::Error,
                 "partition",
                 format!("dt={day} is no day: partition projection does not find it"),
+            )),
+            Self::Nested(_) => Some(Finding::new(
+                name,
+                Level::Error,
+                "nested",
+                "is a table of its own below this one: engines mix both, or do not find it; move it away",
             )),
             Self::Outside => Some(Finding::new(
                 name,
@@ -138,6 +162,12 @@ fn types(names: &[&str], inspections: &[Inspection]) -> Vec<Finding> {
             let wanted = match ours.get(column.name.as_str()) {
                 // With --encoding binary.
                 Some(ColumnType::Text) if most == "BINARY" => most,
+                // Parquet has them in the same way, and so do engines.
+                Some(own @ (ColumnType::Int16 | ColumnType::Int32))
+                    if matches!(most, "INT16" | "INT32") && !seen.contains_key(column_type(*own)) =>
+                {
+                    most
+                }
                 Some(own) => column_type(*own),
                 None => most,
             };
@@ -152,20 +182,17 @@ fn types(names: &[&str], inspections: &[Inspection]) -> Vec<Finding> {
             for &at in files {
                 // What is wrong with the type by itself has been said.
                 let known = |problem: &Problem| {
-                    problem.column.as_deref() == Some(&*column.name) && is_of_type(problem)
+                    problem.column.as_deref() == Some(&*column.name) && problem.ailment.is_of_type()
                 };
                 if !inspections[at].problems.iter().any(known) {
-                    let finding = Finding::new(names[at], Level::Error, "type", message.clone());
+                    let finding =
+                        Finding::new(names[at], Level::Error, Ailment::Type.name(), message.clone());
                     found.push(Finding { column: Some(column.name.clone()), ..finding });
                 }
             }
         }
     }
     found
-}
-
-fn is_of_type(problem: &Problem) -> bool {
-    matches!(problem.ailment.name(), "unsigned" | "nanoseconds" | "local_time" | "int96" | "float16")
 }
 
 /// The columns that files of ours have, whatever the format.

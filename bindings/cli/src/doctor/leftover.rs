@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 
+use nasalogs::Result;
 use nasalogs::source::Source;
-use nasalogs::{Error, Result};
 
 use super::report::{Finding, Level};
 use crate::compact::{NOTES, data_file};
@@ -79,13 +79,18 @@ fn uncommitted(depot: &Depot, entries: &[Entry]) -> Result<Vec<Finding>> {
     }
     let mut found = Vec::new();
     for (commit, names) in objects {
-        let committed = match commits.contains(commit.as_str()) {
-            true => depot
-                .read(&commit)?
-                .map(|bytes| keys(bytes, &depot.name(&commit)))
-                .transpose()?
-                .unwrap_or_default(),
-            false => Vec::new(),
+        let bytes = match commits.contains(commit.as_str()) {
+            true => depot.read(&commit)?,
+            false => None,
+        };
+        let committed = match bytes.map(keys).transpose() {
+            Ok(keys) => keys.unwrap_or_default(),
+            Err(error) => {
+                // What it names is not known.
+                let message = format!("is no commit, and the function fails on it: {error}");
+                found.push(Finding::new(&commit, Level::Error, "commit", message));
+                continue;
+            }
         };
         // Keys are of the bucket, and end in the name.
         let has = |name: &str| committed.iter().any(|key| key == name || key.ends_with(&format!("/{name}")));
@@ -110,14 +115,15 @@ fn countdown(sequence: &str) -> String {
 }
 
 /// The objects that a commit names.
-fn keys(bytes: Vec<u8>, name: &str) -> Result<Vec<String>> {
-    let mut text = String::new();
+fn keys(bytes: Vec<u8>) -> Result<Vec<String>, String> {
+    #[derive(serde::Deserialize)]
+    struct Commit {
+        objects: Vec<String>,
+    }
+    let source = Source::memory(bytes).open().map_err(|error| error.message().to_owned())?;
     // A commit is small; what expands without end is none.
-    let read = Source::memory(bytes).open()?.take(64 << 20).read_to_string(&mut text);
-    read.map_err(|error| Error::io(name, error))?;
-    let commit: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let keys = commit.get("objects").and_then(|keys| keys.as_array()).cloned().unwrap_or_default();
-    Ok(keys.iter().filter_map(|key| key.as_str().map(ToOwned::to_owned)).collect())
+    let commit: Commit = serde_json::from_reader(source.take(64 << 20)).map_err(|error| error.to_string())?;
+    Ok(commit.objects)
 }
 
 #[cfg(test)]

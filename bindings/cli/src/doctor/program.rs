@@ -60,7 +60,10 @@ pub fn run(json: bool) -> Result<Exit> {
 }
 
 /// What can be left out of this program and was not.
-const FEATURES: [&str; 0] = [];
+const FEATURES: &[&str] = &[
+    #[cfg(feature = "aws")]
+    "aws",
+];
 
 fn target() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)

@@ -33,7 +33,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Where the checkpoint of a job is kept when nobody says where: a file in `$XDG_STATE_HOME/nasalogs`, else in
-    /// `~/.local/state/nasalogs`, that is named after the inputs, as absolute paths, and the destination.
+    /// `~/.local/state/nasalogs`, that is named after the inputs, as absolute paths, and the destination. What tells that
+    /// from others of its name is the caller's to say.
     ///
     /// # Errors
     /// [`ErrorKind::Options`] when there is neither of the two variables `XDG_STATE_HOME` and `HOME`.

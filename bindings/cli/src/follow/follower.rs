@@ -14,7 +14,7 @@ use super::checkpoint::State;
 use super::newcomer::{Known, Newcomer};
 use super::pipe::Pipe;
 use super::tail::{Outcome, Tail, absolute};
-use super::watch::Watch;
+use super::watch::{Found, Watch};
 use super::{Checkpoint, Gap, Options, Poll};
 
 /// How often files are looked at.
@@ -54,6 +54,9 @@ pub struct Follower {
     next_serial: u64,
     /// Rises whenever a source loses its file: what looks like its copy is worth another look.
     pub(super) losses: u64,
+    /// How many files may be met before those are examined that were, and files that are met after that.
+    pub(super) room: usize,
+    pub(super) put_off: Vec<Found>,
     /// Whether something was read that is not what it was: to be looked at before anything else.
     pub(super) is_alarmed: bool,
     next_scan: Option<Instant>,
@@ -67,6 +70,8 @@ pub struct Follower {
     pub(super) reported: HashSet<PathBuf>,
     /// Sources that were read once.
     pub(super) over: HashSet<u64>,
+    /// Sources of which nothing comes any more, and their ends, as long as nobody took them.
+    pub(super) forgotten: Vec<(SourceId, u64)>,
 }
 
 impl Follower {
@@ -96,6 +101,8 @@ impl Follower {
             events: VecDeque::new(),
             next_serial: 0,
             losses: 0,
+            room: 0,
+            put_off: Vec::new(),
             is_alarmed: false,
             next_scan: None,
             last_scan: None,
@@ -104,6 +111,7 @@ impl Follower {
             is_changed: false,
             reported: HashSet::new(),
             over: HashSet::new(),
+            forgotten: Vec::new(),
         };
         let now = Instant::now();
         let mut known_inputs = HashSet::new();
@@ -362,6 +370,11 @@ impl Follower {
         if let Some(tail) = self.ids.get(&source).and_then(|serial| self.tails.get_mut(serial)) {
             self.is_changed |= tail.acknowledge(offset);
         }
+    }
+
+    /// Sources that were forgotten since this was last asked, and where they ended: nothing of them comes any more.
+    pub fn forgotten(&mut self) -> Vec<(SourceId, u64)> {
+        std::mem::take(&mut self.forgotten)
     }
 
     /// Up to where the checkpoint says that each of its sources was delivered.

@@ -68,7 +68,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long a file that was renamed has to be quiet until it is closed.
     pub linger: Duration,
-    /// How many files are open at the same time; further ones are opened to be looked at and read, and closed again.
+    /// How many files are open at the same time; further ones are opened to be looked at and read, and closed again. As
+    /// many more are while it is found out what they are.
     pub max_open: usize,
 }
 

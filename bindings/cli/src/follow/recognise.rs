@@ -48,7 +48,12 @@ impl Follower {
                     index += 1;
                 }
                 Ok(Verdict::Settled) => {}
-                Ok(Verdict::New(look)) => self.take_in(newcomer, &look, now),
+                Ok(Verdict::New(look)) => {
+                    if let Some(newcomer) = self.take_in(newcomer, &look, now) {
+                        self.newcomers.insert(index, newcomer);
+                        index += 1;
+                    }
+                }
                 Err(error) => {
                     self.report(&newcomer.path, error);
                     if self.options.follow {
@@ -165,7 +170,9 @@ impl Follower {
             }
         }
         if is_copy && !(newcomer.wanted && is_quiet) {
-            return Ok(Some(Verdict::Wait(Waits::Copy)));
+            // Read once, nothing is truncated any more; another run looks again.
+            let waits = if self.options.follow { Verdict::Wait(Waits::Copy) } else { Verdict::Settled };
+            return Ok(Some(waits));
         }
         // The file itself may have grown.
         let is_known = |known: &&mut Known| match known.state.whole && known.state.file != newcomer.stat.key {
@@ -206,11 +213,11 @@ impl Follower {
         self.is_changed = true;
     }
 
-    /// A source of its own, or a file to pass over.
-    fn take_in(&mut self, newcomer: Newcomer, look: &Look, now: Instant) {
+    /// A source of its own, or a file to pass over. It comes back when it is not what it was at the look.
+    pub(super) fn take_in(&mut self, mut newcomer: Newcomer, look: &Look, now: Instant) -> Option<Newcomer> {
         if newcomer.before || (!newcomer.wanted && self.is_unrelated(&newcomer)) {
             self.pass_over(&newcomer, look);
-            return;
+            return None;
         }
         // A deleted file whose only line has no end, and what was compressed from it.
         let name = newcomer.file_name().to_owned();
@@ -233,11 +240,13 @@ impl Follower {
                 self.reported.remove(&newcomer.path);
                 self.add(tail);
             }
-            // It has just changed.
-            // It has just changed: another look finds out.
-            Ok(_) => self.is_alarmed = true,
+            Ok(_) => {
+                (newcomer.state, self.is_alarmed) = (Waits::Unseen, true);
+                return Some(newcomer);
+            }
             Err(error) => self.report(&newcomer.path, error),
         }
+        None
     }
 }
 

@@ -59,15 +59,24 @@ impl Follower {
     pub(super) fn scan(&mut self, now: Instant) {
         self.scans += 1;
         let losses = self.losses;
+        self.room = self.options.max_open.max(1);
         let is_alarmed = std::mem::take(&mut self.is_alarmed);
         let mut found = self.find(is_alarmed, now);
         self.observe(&found, now);
         if self.losses != losses {
             // What the source was copied to may be newer than the list of names.
             found = self.find(true, now);
+            self.put_off.clear();
             self.observe(&found, now);
         }
         self.examine_all(&found, now);
+        while !self.put_off.is_empty() {
+            self.room = self.options.max_open.max(1);
+            for found in std::mem::take(&mut self.put_off) {
+                self.meet(&found, now);
+            }
+            self.examine_all(&found, now);
+        }
         self.settle(&found, now);
         for watch in &mut self.watches {
             self.is_changed |= std::mem::take(&mut watch.is_first);
@@ -93,8 +102,9 @@ impl Follower {
                 .is_ok_and(|stat| (stat.size, stat.modified, stat.links) == then && !stat.is_recent())
         };
         let is_found = |seen, wanted| seen && wanted;
+        let parked = self.parked();
         !self.is_alarmed
-            && self.watches.iter().all(|watch| watch.is_as_before(now))
+            && self.watches.iter().all(|watch| watch.is_as_before(&parked, now))
             && self.tails.values().all(|tail| match tail.file() {
                 Some(file) if !is_found(tail.seen, tail.wanted) || tail.alias.is_some() => {
                     is_same(file, tail.last_look())
@@ -111,11 +121,10 @@ impl Follower {
     /// The files that are there, each once.
     fn find(&mut self, forced: bool, now: Instant) -> Vec<Found> {
         let mut all = Vec::new();
-        let mut errors = Vec::new();
+        let (parked, mut errors) = (self.parked(), Vec::new());
         for watch in &mut self.watches {
-            errors.extend(
-                watch.files(forced, now, &mut all).into_iter().map(|error| (watch.input.clone(), error)),
-            );
+            let failed = watch.files(forced, &parked, now, &mut all).into_iter();
+            errors.extend(failed.map(|error| (watch.input.clone(), error)));
         }
         for (path, error) in errors {
             self.report(&path, error);
@@ -131,6 +140,12 @@ impl Follower {
         });
         all.sort_by_key(|found| found.wanted);
         all
+    }
+
+    /// Files that are known, not over, and not open: too many are.
+    fn parked(&self) -> HashSet<FileKey> {
+        let parked = self.tails.values().filter(|tail| tail.is_parked && tail.is_closed() && !tail.done);
+        parked.filter_map(|tail| tail.key).collect()
     }
 
     fn owners(&self) -> HashMap<FileKey, Owner> {
@@ -195,8 +210,12 @@ impl Follower {
         self.observe_newcomers(now);
     }
 
-    /// A file that was not there before.
+    /// A file that was not there before. It is open until it is known what it is, which is why others have to wait.
     fn meet(&mut self, found: &Found, now: Instant) {
+        if self.room == 0 {
+            return self.put_off.push(found.clone());
+        }
+        self.room -= 1;
         match open(&found.path) {
             Ok((file, stat)) => {
                 self.reported.remove(&found.path);

@@ -25,12 +25,17 @@ impl Follower {
                     let is_safe = !self.has_checkpoint() || tail.is_acknowledged();
                     if is_safe && !tail.queued && !self.is_awaited(tail, now) {
                         self.ids.remove(&tail.id);
+                        self.forgotten.push((tail.id, tail.offset()));
                         self.tails.remove(&serial);
                         self.is_changed = true;
                     }
                 }
-                Place::Lost if !self.is_awaited(tail, now) => self.give_up(serial),
-                Place::Lost => {}
+                Place::Lost if self.is_awaited(tail, now) => {}
+                // One that is open would be read to its end, and be over. This one was at its end when it was last there.
+                Place::Lost if tail.is_parked && quiet >= self.options.grace && !tail.has_more() => {
+                    self.finish(serial);
+                }
+                Place::Lost => self.give_up(serial),
                 Place::Named | Place::Deleted => self.settle_open(serial, quiet, found),
             }
         }
@@ -52,6 +57,15 @@ impl Follower {
             })
     }
 
+    /// Nothing follows, and nothing is lost.
+    fn finish(&mut self, serial: u64) {
+        let Some(tail) = self.tails.get_mut(&serial) else { return };
+        let rest = tail.finish();
+        self.events.extend(rest.map(Poll::Lines));
+        tail.end();
+        self.is_changed = true;
+    }
+
     fn settle_open(&mut self, serial: u64, quiet: Duration, found: &[Found]) {
         let is_once = !self.options.follow;
         let (grace, linger) = (self.options.grace, self.options.linger);
@@ -71,7 +85,7 @@ impl Follower {
             }
             return;
         }
-        if tail.is_closed() || tail.has_more() || tail.queued {
+        if (tail.is_closed() && !tail.is_parked) || tail.done || tail.has_more() || tail.queued {
             return;
         }
         let is_superseded = tail.superseded

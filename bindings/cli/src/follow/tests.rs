@@ -1,5 +1,6 @@
 //! On real files and without a clock: a stage for what happens to them, and what becomes of it.
 
+mod crowd;
 mod read;
 mod rename;
 mod restart;

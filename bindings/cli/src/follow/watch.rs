@@ -1,5 +1,6 @@
 //! What was asked for, and which files that is now.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use glob::{MatchOptions, Pattern};
 use nasalogs::{Error, ErrorKind, Result};
 
-use super::disk::Stat;
+use super::disk::{FileKey, Stat};
 use super::rotation::earlier_names;
 use super::tail::absolute;
 
@@ -112,11 +113,18 @@ impl Watch {
         is_here && (self.wanted.is(&name) || earlier_names(&name).iter().any(|name| self.wanted.is(name)))
     }
 
-    /// The files that are there now. Names are read again when a directory has changed, or when that is `forced`.
+    /// The files that are there now. Names are read again when a directory has changed, or when that is `forced`. Of files
+    /// that were not asked for, only those that are `parked` are looked at otherwise.
     ///
     /// # Errors
     /// Those of directories that cannot be read; the others are there all the same.
-    pub(super) fn files(&mut self, forced: bool, now: Instant, files: &mut Vec<Found>) -> Vec<Error> {
+    pub(super) fn files(
+        &mut self,
+        forced: bool,
+        parked: &HashSet<FileKey>,
+        now: Instant,
+        files: &mut Vec<Found>,
+    ) -> Vec<Error> {
         if let Some((pattern, last)) = &mut self.deep
             && (forced || last.is_none_or(|last| now.duration_since(last) >= DIRECTORIES_EVERY))
         {
@@ -137,7 +145,7 @@ impl Watch {
                 errors.push(Error::io(listing.directory.to_string_lossy(), error));
             }
             files.extend(listing.names.iter_mut().filter_map(|listed| {
-                if listed.wanted {
+                if listed.is_looked_at(parked) {
                     listed.stat = Stat::of_path(&listed.path).ok();
                 }
                 let stat = listed.stat?;
@@ -151,14 +159,14 @@ impl Watch {
 
 impl Watch {
     /// Whether nothing has happened since the last look at the files. That is most often so, and costs a fraction.
-    pub(super) fn is_as_before(&self, now: Instant) -> bool {
+    pub(super) fn is_as_before(&self, parked: &HashSet<FileKey>, now: Instant) -> bool {
         let is_deep_due =
             |last: Option<Instant>| last.is_none_or(|last| now.duration_since(last) >= DIRECTORIES_EVERY);
         !self.deep.as_ref().is_some_and(|(_, last)| is_deep_due(*last))
             && self.listings.iter().all(|listing| {
                 let directory = Stat::of_path(listing.here()).ok();
                 listing.changed == directory.map(|stat| stat.modified)
-                    && listing.names.iter().filter(|listed| listed.wanted).all(|listed| {
+                    && listing.names.iter().filter(|listed| listed.is_looked_at(parked)).all(|listed| {
                         Stat::of_path(&listed.path).ok() == listed.stat
                             && !listed.stat.is_some_and(|stat| stat.is_recent())
                     })
@@ -179,8 +187,15 @@ struct Listing {
 struct Listed {
     path: PathBuf,
     wanted: bool,
-    /// As of the last look: those that are wanted are asked for every time, others when names are read.
+    /// As of the last look: those that are wanted or parked are asked for every time, others when names are read.
     stat: Option<Stat>,
+}
+
+impl Listed {
+    /// Whether only its name tells what becomes of it: no file of those is open.
+    fn is_looked_at(&self, parked: &HashSet<FileKey>) -> bool {
+        self.wanted || self.stat.is_some_and(|stat| parked.contains(&stat.key))
+    }
 }
 
 impl Listing {
@@ -197,14 +212,20 @@ impl Listing {
         let here = here.as_path();
         let stat = match Stat::of_path(here) {
             Ok(stat) => stat,
-            Err(error) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 (self.changed, self.names) = (None, Vec::new());
-                return if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+                return Ok(());
+            }
+            Err(error) => {
+                self.changed = None;
+                return Err(error);
             }
         };
         if self.changed == Some(stat.modified) && !forced {
             return Ok(());
         }
+        // What cannot be read now is as it was, and is read again by the next look.
+        let entries = fs::read_dir(here)?.collect::<io::Result<Vec<_>>>()?;
         // Asked for before reading: what changes meanwhile shows at the next look.
         self.changed = (!stat.is_recent()).then_some(stat.modified);
         self.names.clear();
@@ -213,7 +234,7 @@ impl Listing {
             self.names.push(Listed { path: self.directory.join(name), wanted: true, stat: None });
         }
         let is_wanted = |name: &str| wanted.is(name);
-        for entry in fs::read_dir(here)?.flatten() {
+        for entry in entries {
             let name = entry.file_name();
             if matches!(wanted, Wanted::Name(wanted) if *wanted == name) {
                 continue;
@@ -247,7 +268,7 @@ mod tests {
 
     fn names(watch: &mut Watch) -> Vec<(String, bool)> {
         let mut files = Vec::new();
-        assert!(watch.files(false, Instant::now(), &mut files).is_empty());
+        assert!(watch.files(false, &HashSet::new(), Instant::now(), &mut files).is_empty());
         let name = |found: &Found| found.path.file_name().unwrap().to_str().unwrap().to_owned();
         files.iter().map(|found| (name(found), found.wanted)).collect()
     }
@@ -280,17 +301,43 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_that_could_not_be_read_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = dir.path().join("logs");
+        let mut listing = Listing::new(&there);
+        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        let age = |listing: &mut Listing| {
+            fs::File::open(&there).unwrap().set_modified(long_ago).unwrap();
+            listing.refresh(&Wanted::All, false)
+        };
+        fs::create_dir(&there).unwrap();
+        fs::write(there.join("a.log"), "a").unwrap();
+        age(&mut listing).unwrap();
+        // What is there, but is no directory, cannot be read.
+        fs::rename(&there, dir.path().join("aside")).unwrap();
+        fs::write(&there, "").unwrap();
+        listing.changed = None;
+        assert!(age(&mut listing).is_err());
+        assert_eq!(listing.names.len(), 1, "nobody knows what is there");
+        fs::remove_file(&there).unwrap();
+        fs::rename(dir.path().join("aside"), &there).unwrap();
+        fs::write(there.join("b.log"), "b").unwrap();
+        age(&mut listing).unwrap();
+        assert_eq!(listing.names.len(), 2);
+    }
+
+    #[test]
     fn patterns_of_directories() {
         let dir = tempfile::tempdir().unwrap();
         let mut watch = Watch::new(&dir.path().join("*/a.log"), true).unwrap();
         let (mut files, now) = (Vec::new(), Instant::now());
-        watch.files(false, now, &mut files);
+        watch.files(false, &HashSet::new(), now, &mut files);
         assert!(files.is_empty());
         for name in ["x", "y"] {
             fs::create_dir(dir.path().join(name)).unwrap();
             fs::write(dir.path().join(name).join("a.log"), name).unwrap();
         }
-        watch.files(false, now + DIRECTORIES_EVERY, &mut files);
+        watch.files(false, &HashSet::new(), now + DIRECTORIES_EVERY, &mut files);
         assert_eq!(files.len(), 2);
         assert!(Watch::new(&dir.path().join("a[.log"), true).is_err());
     }

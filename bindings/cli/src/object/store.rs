@@ -201,6 +201,18 @@ impl Store {
         }
     }
 
+    /// Reads a part of an object.
+    ///
+    /// # Errors
+    /// When the store refuses, or the object has no such part.
+    pub fn range(&self, key: &str, range: std::ops::Range<u64>) -> Result<Vec<u8>> {
+        let (inner, path) = (Arc::clone(&self.0), self.path(key)?);
+        match wait(async move { inner.patient.get_range(&path, range).await })? {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(error) => Err(self.0.explain(key, error)),
+        }
+    }
+
     /// Removes an object, whether it is there or not.
     ///
     /// # Errors

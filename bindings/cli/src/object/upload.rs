@@ -147,14 +147,25 @@ async fn put_parts(
         Ok(()) => upload.complete().await.map_err(Failure::Store),
         Err(failure) => Err(failure),
     };
-    let Err(failure) = outcome else { return Ok(Put::Done) };
+    match outcome {
+        Ok(_) => Ok(Put::Done),
+        Err(failure) => settle(&mut *upload, failure, who_was_it(inner, path, &token)).await,
+    }
+}
+
+/// What a failure of an upload in parts means. What is not there then is cleared away, whatever happens.
+async fn settle(
+    upload: &mut dyn MultipartUpload,
+    failure: Failure,
+    who_was_it: impl Future<Output = object_store::Result<Put>>,
+) -> Result<Put, Failure> {
     // Completed, but the answer was lost, and the client's second try was refused?
     let outcome = match failure {
-        Failure::Store(error) if failure::is_refusal(&error) => Ok(who_was_it(inner, path, &token).await?),
+        Failure::Store(error) if failure::is_refusal(&error) => who_was_it.await.map_err(Failure::Store),
         Failure::Store(error)
             if failure::is_ambiguous(&error) || matches!(error, object_store::Error::NotFound { .. }) =>
         {
-            match who_was_it(inner, path, &token).await {
+            match who_was_it.await {
                 Ok(Put::Done) => Ok(Put::Done),
                 _ => Err(Failure::Store(error)),
             }
@@ -227,4 +238,53 @@ fn attributes(path: &Path, token: &str) -> Attributes {
 fn token() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", random(), random())
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::{PutResult, UploadPart};
+
+    use super::*;
+
+    /// Counts how often it was aborted.
+    #[derive(Debug, Default)]
+    struct Counted(u32);
+
+    #[async_trait::async_trait]
+    impl MultipartUpload for Counted {
+        fn put_part(&mut self, _data: PutPayload) -> UploadPart {
+            Box::pin(async { Ok(()) })
+        }
+
+        async fn complete(&mut self) -> object_store::Result<PutResult> {
+            Err(away())
+        }
+
+        async fn abort(&mut self) -> object_store::Result<()> {
+            self.0 += 1;
+            Ok(())
+        }
+    }
+
+    fn away() -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: "away".into() }
+    }
+
+    fn refused() -> Failure {
+        Failure::Store(object_store::Error::AlreadyExists { path: "a".to_owned(), source: "there".into() })
+    }
+
+    #[test]
+    fn no_upload_is_left_behind() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let settled = |failure, who_was_it| {
+            let mut upload = Counted::default();
+            let outcome = runtime.block_on(settle(&mut upload, failure, async { who_was_it }));
+            (outcome.ok(), upload.0)
+        };
+        assert_eq!(settled(refused(), Ok(Put::Done)), (Some(Put::Done), 0));
+        assert_eq!(settled(refused(), Ok(Put::WasThere)), (Some(Put::WasThere), 1));
+        assert_eq!(settled(refused(), Err(away())), (None, 1), "nobody knows whose it is");
+        assert_eq!(settled(Failure::Stopped, Ok(Put::Done)), (None, 1));
+    }
 }

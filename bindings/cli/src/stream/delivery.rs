@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use nasalogs::delivery::{Engine, Options, Outcome, RecordOutcome, Request, Returned, ShardMap, Step};
+use nasalogs::delivery::{Engine, Options, Outcome, RecordOutcome, Request, ShardMap, Step};
 use nasalogs::envelope::{LineId, RecordDecoder, RecordForm, SourceId, Span, StreamRecord};
 use nasalogs::{Error, ErrorKind, Result};
 
@@ -34,8 +34,9 @@ pub(super) struct Delivery {
     flights: HashMap<u64, Vec<LineId>>,
     spooled: u64,
     start: Instant,
-    /// Records that wait until it is known which shards there are.
-    displaced: Vec<Returned>,
+    /// Records that wait until it is known which shards there are, or that nobody could take: until they are delivered or
+    /// spooled they hold back what is acknowledged. (What the spans of records cover overlaps; see the engine.)
+    displaced: Vec<StreamRecord>,
     /// Whether shards were asked for, and when they may be again.
     is_listing: bool,
     list_at: Duration,
@@ -115,16 +116,13 @@ impl Delivery {
                 Step::Wait(until) => return Ok(until),
                 Step::Idle => return Ok(Duration::MAX),
                 Step::Displaced(back) => {
-                    self.displaced.extend(back);
+                    self.displaced.extend(back.into_iter().map(|back| back.record));
                     if !self.engine.is_stale() {
                         self.repack(self.engine.shards().clone())?;
                     }
                 }
-                Step::GaveUp(back) if self.spool.is_some() => {
-                    self.bring_to_safety(back.into_iter().map(|back| back.record))?;
-                }
-                Step::GaveUp(_) => {
-                    return Err(self.failure("records could not be delivered in many attempts"));
+                Step::GaveUp(back) => {
+                    self.bring_to_safety(back.into_iter().map(|back| back.record).collect())?;
                 }
                 Step::Stopped => return Err(self.failure("the stream refuses what is sent")),
             }
@@ -163,26 +161,36 @@ impl Delivery {
         }
     }
 
-    /// Spools the lines of records, which then need no delivery.
-    fn bring_to_safety(&mut self, records: impl Iterator<Item = StreamRecord>) -> Result<()> {
-        let Some(spool) = &self.spool else { return Ok(()) };
-        let (mut all, mut spans, mut decoder) = (Vec::new(), Vec::new(), RecordDecoder::default());
-        for record in records {
-            match self.originals.remove(&place(&record.span)) {
-                Some(original) => all.push(original),
-                None => {
-                    let lines = packer::lines(&mut decoder, &record)?;
-                    all.extend(lines.into_iter().map(|(line, id)| (id, line)));
-                }
-            }
-            spans.push(record.span);
+    /// Spools the lines of records, which then need no delivery. Where that cannot be done, they still do.
+    fn bring_to_safety(&mut self, records: Vec<StreamRecord>) -> Result<()> {
+        let spooled = match &self.spool {
+            Some(spool) => self.spool_lines(spool, &records),
+            None => Err(self.failure("records could not be delivered in many attempts")),
+        };
+        if let Err(error) = spooled {
+            self.displaced.extend(records);
+            return Err(error);
         }
-        spool.write(all)?;
-        for span in spans {
+        for StreamRecord { span, .. } in records {
+            self.originals.remove(&place(&span));
             self.spooled += span.lines;
             self.engine.skip(span.source, span.begin..span.end);
         }
         Ok(())
+    }
+
+    fn spool_lines(&self, spool: &Spool, records: &[StreamRecord]) -> Result<()> {
+        let (mut all, mut decoder) = (Vec::new(), RecordDecoder::default());
+        for record in records {
+            match self.originals.get(&place(&record.span)) {
+                Some(original) => all.push(original.clone()),
+                None => {
+                    let lines = packer::lines(&mut decoder, record)?;
+                    all.extend(lines.into_iter().map(|(line, id)| (id, line)));
+                }
+            }
+        }
+        spool.write(all)
     }
 
     /// What ends the run: what went wrong last, if it is known.
@@ -210,6 +218,8 @@ impl Delivery {
                 self.forget_originals(id, &outcome);
                 self.engine.complete(id, now, outcome)
             }
+            Event::Gone => Err(Error::new(ErrorKind::Delivery, "what carries requests has ended")
+                .with_hint("start it again: it goes on where it was")),
             Event::Shards(shards) => {
                 self.is_listing = false;
                 self.list_at = now + LIST_EVERY;
@@ -242,7 +252,7 @@ impl Delivery {
 
     /// Packs what was displaced, and what is held, for the shards that there are now.
     fn repack(&mut self, shards: ShardMap) -> Result<()> {
-        let back = std::mem::take(&mut self.displaced).into_iter().map(|back| back.record).collect();
+        let back = std::mem::take(&mut self.displaced);
         self.packer.repack(self.now(), shards, back)?;
         if self.draining {
             self.packer.flush();
@@ -328,9 +338,13 @@ impl LineDestination for Delivery {
 
     fn acknowledged(&self, source: SourceId) -> Option<u64> {
         let settled = self.engine.acknowledged(source)?;
-        let displaced = self.displaced.iter().map(|back| back.record.span);
+        let displaced = self.displaced.iter().map(|record| record.span);
         let displaced = displaced.filter(|span| span.source == source).map(|span| span.begin).min();
         [self.packer.lowest(source), displaced].into_iter().flatten().chain([settled]).min()
+    }
+
+    fn forget(&mut self, source: SourceId) {
+        self.engine.forget(source);
     }
 
     fn give_up(&mut self, longest: Duration) -> Result<()> {
@@ -340,18 +354,21 @@ impl LineDestination for Delivery {
             match self.transport.wait(left) {
                 Some(event @ Event::Put { .. }) => self.handle(event)?,
                 Some(Event::Shards(_)) => {}
-                None => break,
+                Some(Event::Gone) | None => break,
             }
+        }
+        if self.spool.is_none() {
+            // What is left stays where it is, and is read again from there.
+            return Ok(());
         }
         // What is left may be gone where it came from. What is still under way has to be read again.
         self.packer.flush();
         let mut left: Vec<_> = std::mem::take(&mut self.displaced);
-        left.extend(self.engine.take_waiting());
-        let mut left: Vec<_> = left.into_iter().map(|back| back.record).collect();
+        left.extend(self.engine.take_waiting().into_iter().map(|back| back.record));
         while let Some(record) = self.packer.next_record() {
             left.push(record);
         }
-        self.bring_to_safety(left.into_iter())
+        self.bring_to_safety(left)
     }
 
     fn notice(&mut self) -> Option<String> {
@@ -382,6 +399,9 @@ impl LineDestination for Delivery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Where a record's first line is.
 fn place(span: &Span) -> LineId {

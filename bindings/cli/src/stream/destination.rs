@@ -69,6 +69,10 @@ pub(super) trait Destination {
     /// Says that it is on the disk up to where a source was acknowledged: no run begins before it any more.
     fn saved(&mut self, _source: SourceId, _offset: u64) {}
 
+    /// Says that nothing of a source comes any more, all of which is acknowledged and saved: whatever is known of it can
+    /// go.
+    fn forget(&mut self, source: SourceId);
+
     /// Called once when nothing more will be delivered: waits for what is under way, so that as much as possible is known
     /// to be delivered, brings the rest to safety if there is a place for it, and sends nothing more.
     ///

@@ -83,6 +83,9 @@ pub(super) trait LineDestination {
     /// Up to where a source is safe.
     fn acknowledged(&self, source: SourceId) -> Option<u64>;
 
+    /// Whatever is known of a source can go.
+    fn forget(&mut self, _source: SourceId) {}
+
     /// Nothing more will be delivered.
     ///
     /// # Errors
@@ -254,6 +257,11 @@ impl Destination for LineByLine {
 
     fn acknowledged(&self, source: SourceId) -> Option<u64> {
         self.to.acknowledged(source)
+    }
+
+    fn forget(&mut self, source: SourceId) {
+        self.sources.remove(&source);
+        self.to.forget(source);
     }
 
     fn give_up(&mut self, longest: Duration) -> Result<()> {

@@ -98,7 +98,8 @@ pub struct Delivery {
 }
 
 /// Delivers to a stream over a transport of the caller's: what `nasalogs stream --to kinesis://…` does, without its
-/// network. Returns when all is delivered, when it fails, or some time after the flag of `stop` was set.
+/// network, with at most `in_flight` requests under way. Returns when all is delivered, when it fails, or some time after
+/// the flag of `stop` was set.
 ///
 /// # Errors
 /// When it cannot begin: options that do not go together, inputs that cannot be read, a checkpoint that is in use.
@@ -106,9 +107,11 @@ pub fn deliver(
     args: &Args,
     transport: Box<dyn Transport + Send>,
     shards: ShardMap,
+    in_flight: usize,
     stop: &Stop,
 ) -> Result<Delivery> {
-    over(args, transport, shards, plan::delivery_options(args), stop)
+    let options = Options { max_in_flight: in_flight, ..plan::delivery_options(args) };
+    over(args, transport, shards, options, stop)
 }
 
 /// Makes requests, one after the other, as full as they can be, over a transport that takes its time: what a shard takes a
@@ -146,6 +149,9 @@ fn go(args: &Args, way: Way, stop: &Stop) -> Result<(Report, Option<Error>)> {
     let checkpoint_path =
         checkpoint.as_ref().map(|checkpoint| checkpoint.path().to_string_lossy().into_owned());
     let mut follower = Follower::open(&inputs, plan::follow_options(args), checkpoint)?;
+    if args.checkpoint.is_some() && !follower.is_resumable() && !args.quiet {
+        message::note("--checkpoint has no effect on standard input and pipes: they cannot be read again");
+    }
     // From here on a stop is a matter of delivering what was read.
     stop.be_patient();
     let (ahead, format) = look(args, &mut follower, stop)?;

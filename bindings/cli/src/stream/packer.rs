@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use nasalogs::delivery::{ShardMap, hash_key};
+use nasalogs::delivery::ShardMap;
 use nasalogs::envelope::{
     EncodeOptions, Item, Line, LineId, RecordDecoder, RecordEncoder, RecordForm, Refusal, SourceId, Span,
-    StreamRecord, partition_key,
+    StreamRecord, hash_key, partition_key,
 };
 use nasalogs::{Error, ErrorKind, Result};
 
@@ -252,7 +252,7 @@ impl Packer {
     }
 
     /// Packs anew for other shards: records that were given back, in the order in which they were packed, and all that
-    /// is held.
+    /// is held. All of it is held afterwards, whatever happens.
     ///
     /// # Errors
     /// [`ErrorKind::Delivery`] where a line fits in no record for the new shards.
@@ -264,20 +264,36 @@ impl Packer {
             return Ok(());
         }
         self.flush();
-        let mut records = back;
-        records.extend(self.ready.drain(..));
+        let mut records = VecDeque::from(back);
+        records.append(&mut self.ready);
         self.set_shards(shards);
         let mut decoder = RecordDecoder::default();
-        for record in records {
-            for (bytes, line) in located(&record, lines(&mut decoder, &record)?) {
-                self.push(now, &SourceLine { bytes: &bytes, ..line }).map_err(|refusal| {
-                    let id = line.known_as;
-                    Error::new(
-                        ErrorKind::Delivery,
-                        format!("line {id} cannot be packed for another shard: {refusal}"),
-                    )
-                })?;
+        while let Some(record) = records.pop_front() {
+            if let Err(error) = self.push_lines(now, &mut decoder, &record) {
+                // Nobody else has them.
+                self.ready.push_back(record);
+                self.ready.append(&mut records);
+                return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the lines of a record.
+    fn push_lines(
+        &mut self,
+        now: Duration,
+        decoder: &mut RecordDecoder,
+        record: &StreamRecord,
+    ) -> Result<()> {
+        for (bytes, line) in located(record, lines(decoder, record)?) {
+            self.push(now, &SourceLine { bytes: &bytes, ..line }).map_err(|refusal| {
+                let id = line.known_as;
+                Error::new(
+                    ErrorKind::Delivery,
+                    format!("line {id} cannot be packed for another shard: {refusal}"),
+                )
+            })?;
         }
         Ok(())
     }
@@ -397,6 +413,21 @@ mod tests {
             assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), log.into_iter().collect());
             assert!(packer.is_empty());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_packed_anew_is_still_held() {
+        let mut packer = packer(RecordForm::Kpl, "host", 2);
+        let log = log(100);
+        push(&mut packer, &log[..50]);
+        packer.flush();
+        let mut back: Vec<_> = std::iter::from_fn(|| packer.next_record()).collect();
+        push(&mut packer, &log[50..]);
+        // The first that was given back is none of ours.
+        back[0].data = b"strange".as_slice().into();
+        assert!(packer.repack(Duration::ZERO, ShardMap::even(5), back).is_err());
+        assert_eq!(packer.lowest(SourceId(1)), Some(0));
+        assert!(packer.has_records() && !packer.is_empty());
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(super) struct Pipeline {
     report: Report,
     start: Instant,
     sources: HashMap<SourceId, Reading>,
+    /// Sources of which nothing comes any more, and their ends.
+    over: Vec<(SourceId, u64)>,
     /// Lines that were read and not taken yet, and how many bytes of them are due.
     lines: Option<Lines>,
     due: usize,
@@ -121,6 +123,7 @@ impl Pipeline {
             report,
             start,
             sources: HashMap::new(),
+            over: Vec::new(),
             lines: None,
             due: 0,
             ahead,
@@ -357,8 +360,23 @@ impl Pipeline {
         for (source, offset) in news {
             self.destination.saved(source, offset);
         }
+        self.forget();
         self.saved = Instant::now();
         Ok(())
+    }
+
+    /// Every rotation brings a source: those that are over do not stay.
+    fn forget(&mut self) {
+        self.over.extend(self.follower.forgotten());
+        self.over.retain(|(source, end)| {
+            let Some(reading) = self.sources.get(source) else { return false };
+            let is_delivered = reading.acknowledged >= *end;
+            if is_delivered {
+                self.sources.remove(source);
+                self.destination.forget(*source);
+            }
+            !is_delivered
+        });
     }
 
     fn say(&self, text: &str) {
@@ -367,6 +385,9 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 fn without_end(line: &[u8]) -> &[u8] {
     match line.strip_suffix(b"\n") {

@@ -11,6 +11,7 @@ use nasalogs::{Error, ErrorKind, LogFormat, Names, Result};
 use super::args::{Args, OnExhausted, Replay, To};
 use super::pace::Pace;
 use crate::follow::{self, Checkpoint};
+use crate::object::Location;
 use crate::output::STANDARD;
 use crate::{paths, table};
 
@@ -156,9 +157,31 @@ pub(super) fn checkpoint(args: &Args, inputs: &[PathBuf]) -> Result<Option<Check
         None if args.to == To::Standard || inputs.iter().all(|input| input.as_os_str() == STANDARD) => {
             return Ok(None);
         }
-        None => Checkpoint::default_path(inputs, &args.to.to_string())?,
+        None => Checkpoint::default_path(inputs, &destination(args, |name| std::env::var(name).ok()))?,
     };
     Checkpoint::open(&path).map(Some)
+}
+
+/// The destination as its checkpoint is named: at another address, or in another region, a stream or a bucket of the same
+/// name is another one.
+fn destination(args: &Args, set: impl Fn(&str) -> Option<String>) -> String {
+    let address = match &args.to {
+        To::Kinesis(_) => "AWS_ENDPOINT_URL_KINESIS",
+        To::Table(Location::Bucket { .. }) => "AWS_ENDPOINT_URL_S3",
+        To::Table(Location::Directory(_)) | To::Standard => return args.to.to_string(),
+    };
+    let said = |option: &Option<String>, names: [&str; 2]| {
+        let set = |name: &&str| set(name).filter(|value| !value.is_empty());
+        option.clone().or_else(|| names.iter().find_map(set))
+    };
+    let endpoint = said(&args.endpoint_url, [address, "AWS_ENDPOINT_URL"]);
+    let region = said(&args.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    let mut text = args.to.to_string();
+    for part in [endpoint, region].iter().flatten() {
+        text.push('@');
+        text.push_str(part.trim_end_matches('/'));
+    }
+    text
 }
 
 /// How records are made.
@@ -190,4 +213,35 @@ pub(super) fn delivery_options(args: &Args) -> Options {
 fn start_of_process() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |now| now.as_nanos() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_somewhere() {
+        let named = |words: &[&str], set: &[(&str, &str)]| {
+            let args = Args::from_words([&["access.log", "--to"], words].concat()).unwrap();
+            destination(&args, |name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let all = [
+            ("AWS_ENDPOINT_URL", "http://any/"),
+            ("AWS_ENDPOINT_URL_S3", "http://s3"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_DEFAULT_REGION", "us-east-1"),
+        ];
+        assert_eq!(named(&["kinesis://web"], &[]), "kinesis://web");
+        assert_eq!(named(&["kinesis://web"], &all), "kinesis://web@http://any@eu-west-1");
+        assert_eq!(named(&["s3://web/a"], &all), "s3://web/a@http://s3@eu-west-1");
+        assert_eq!(named(&["s3://web/a"], &all[3..]), "s3://web/a@us-east-1");
+        let here = ["kinesis://web", "--endpoint-url", "http://here", "--region", "us-west-2"];
+        assert_eq!(named(&here, &all), "kinesis://web@http://here@us-west-2");
+        for nowhere in ["file:///web", "-"] {
+            assert_eq!(named(&[nowhere], &all), nowhere);
+        }
+        assert_eq!(named(&["kinesis://web"], &[("AWS_REGION", "")]), "kinesis://web");
+    }
 }

@@ -166,6 +166,10 @@ impl<W: Write> LineDestination for Standard<W> {
         self.sources.get(&source).map(|(_, written)| *written)
     }
 
+    fn forget(&mut self, source: SourceId) {
+        self.sources.remove(&source);
+    }
+
     fn delivered(&self) -> Delivered {
         self.delivered.clone()
     }

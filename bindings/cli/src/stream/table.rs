@@ -95,6 +95,11 @@ impl Destination for ToTable {
         self.table.saved(source, offset);
     }
 
+    fn forget(&mut self, source: SourceId) {
+        self.sources.remove(&source);
+        self.table.forget(source);
+    }
+
     fn give_up(&mut self, longest: Duration) -> Result<()> {
         self.table.give_up(longest);
         self.learn();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nasalogs::delivery::{Outcome, Request, ShardMap};
 use nasalogs::{Error, Result};
 
-/// Carries requests. Each that was [put](Self::put) ends in one [`Event::Put`].
+/// Carries requests. Each that was [put](Self::put) ends in one [`Event::Put`], or all of them in [`Event::Gone`].
 pub trait Transport {
     /// Sends a request, and does not wait for its answer.
     fn put(&mut self, request: Request);
@@ -31,4 +31,6 @@ pub enum Event {
     },
     /// The open shards.
     Shards(Result<ShardMap>),
+    /// Whatever carried requests has ended: nothing is carried any more, and nothing else comes.
+    Gone,
 }

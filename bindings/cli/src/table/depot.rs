@@ -94,7 +94,7 @@ impl Depot {
     pub(super) fn note(&self, source: SourceId, begin: u64, end: u64) -> Result<String> {
         let name = format!("{NOTES}/{source}-{begin:020}");
         if !self.put_text(&name, &format!("{{\"end\":{end}}}\n"))?
-            && let Some(other) = self.note_of(&name)?
+            && let Some(other) = self.note_of(&name, begin)?
             && other != end
         {
             return Err(Error::new(
@@ -141,8 +141,8 @@ impl Depot {
         Ok(found)
     }
 
-    /// The end that is noted under a name.
-    pub(super) fn note_of(&self, name: &str) -> Result<Option<u64>> {
+    /// The end that is noted under a name, of a roll that begins there.
+    pub(super) fn note_of(&self, name: &str, begin: u64) -> Result<Option<u64>> {
         let text = match &self.0 {
             Place::Directory(path, _) => match fs::read(path.join(name)) {
                 Ok(text) => text,
@@ -157,7 +157,9 @@ impl Depot {
         };
         let end = serde_json::from_slice::<serde_json::Value>(&text)
             .ok()
-            .and_then(|note| note.get("end")?.as_u64());
+            .and_then(|note| note.get("end")?.as_u64())
+            // A roll of no lines would never be done.
+            .filter(|end| *end > begin);
         end.map(Some).ok_or_else(|| {
             Error::new(ErrorKind::Io, "does not say where a roll ends")
                 .with_file(self.name(name))

@@ -270,6 +270,11 @@ impl Table {
         self.worker.forget(source, offset, notes);
     }
 
+    /// Nothing of a source comes any more, and all of it was [saved](Self::saved).
+    pub(crate) fn forget(&mut self, source: SourceId) {
+        self.identities.remove(&source);
+    }
+
     /// What was written so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -356,7 +361,7 @@ impl Table {
     /// A roll that begins with these lines.
     fn begin(&mut self, lines: &Lines, now: Instant) -> Result<Roll> {
         let until = match self.noted.remove(&(lines.source, lines.offset)) {
-            Some(note) => self.depot.note_of(&note)?,
+            Some(note) => self.depot.note_of(&note, lines.offset)?,
             None => None,
         };
         let identities = self.identities.get(&lines.source).map(Arc::clone);

@@ -408,6 +408,21 @@ fn age_and_number_end_rolls() {
 }
 
 #[test]
+fn a_note_that_ends_where_it_begins_is_refused() {
+    let line = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n";
+    for (begin, end) in [(0, 0), (100, 100), (100, 7)] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("_rolls")).unwrap();
+        let note = dir.path().join(format!("_rolls/{SOURCE}-{begin:020}"));
+        fs::write(&note, format!("{{\"end\":{end}}}")).unwrap();
+        let mut run = Run::open(dir.path(), small(1 << 30));
+        let error = run.table.push(&Run::lines(begin, line, Part::Lines), run.now).unwrap_err();
+        assert!(error.to_string().contains("does not say where a roll ends"), "{error}");
+        assert!(note.exists() && error.hint().is_some());
+    }
+}
+
+#[test]
 fn lines_of_no_format_and_of_no_encoding_end_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut run = Run::open(dir.path(), Options { format: None, ..small(40) });

@@ -23,7 +23,7 @@ use super::record::{Data, Incoming, incoming};
 use super::reject::StreamReject;
 use crate::batch::RecordBatch;
 use crate::capsule;
-use crate::choice::{Count, format, raise};
+use crate::choice::{Count, raise};
 
 /// The rows of one event of Kinesis, and an account of what is none. `parse_kinesis_event` makes it.
 ///
@@ -63,24 +63,20 @@ impl KinesisBatch {
             // Into memory, which does not fail.
             let _ = write!(name, "{}:{}", record.shard, &*record.sequence);
             let data = match &record.data {
-                Data::Bytes(bytes) => Ok(&bytes[..]),
+                Data::Bytes(bytes) => &bytes[..],
                 Data::Text(text) => {
                     decoded.clear();
-                    STANDARD.decode_append(text.as_bytes(), &mut decoded).map(|()| &decoded[..])
+                    if let Err(error) = STANDARD.decode_append(text.as_bytes(), &mut decoded) {
+                        intake.refuse(&name, text.as_bytes(), &format!("the data is no Base64: {error}"));
+                        continue;
+                    }
+                    &decoded[..]
                 }
             };
             let partition_key = record.partition_key.as_deref().unwrap_or_default();
-            match (data, &record.data) {
-                (Ok(data), _) => {
-                    if !intake.push(Arrival { name: &name, data, partition_key }) {
-                        rest = Some(at);
-                        break;
-                    }
-                }
-                (Err(error), Data::Text(text)) => {
-                    intake.refuse(&name, text.as_bytes(), &format!("the data is no Base64: {error}"));
-                }
-                (Err(error), Data::Bytes(bytes)) => intake.refuse(&name, bytes, &error.to_string()),
+            if !intake.push(Arrival { name: &name, data, partition_key }) {
+                rest = Some(at);
+                break;
             }
         }
         let taken = intake.finish()?;
@@ -400,10 +396,7 @@ pub fn parse_kinesis_event(
     limit: Option<Count>,
     shard: Option<&str>,
 ) -> PyResult<KinesisBatch> {
-    let mut options = super::options(py, encoding)?;
-    if let Some(format) = self::format(py, format)? {
-        options = options.with_format(format);
-    }
+    let mut options = super::options(py, format, encoding)?;
     if let Some(Count(bytes)) = limit {
         options = options.with_limit(bytes);
     }

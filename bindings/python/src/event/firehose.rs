@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList};
 
-use crate::choice::{Count, format, raise};
+use crate::choice::{Count, raise};
 
 /// From how many bytes of data the format is detected.
 const SAMPLE: usize = 256 << 10;
@@ -67,10 +67,7 @@ pub fn transform_firehose_event<'py>(
     partition_tz: &str,
     limit: Count,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let mut options = super::options(py, encoding)?;
-    if let Some(format) = self::format(py, format)? {
-        options = options.with_format(format);
-    }
+    let options = super::options(py, format, encoding)?;
     let tz = raise(py, partition_tz.parse::<PartitionTz>())?;
     let records = records(event)?;
     let fates = raise(py, py.detach(|| transform(&records, options, tz, limit.0)))?;
@@ -88,7 +85,7 @@ pub fn transform_firehose_event<'py>(
                 answer.set_item("metadata", metadata)?;
             }
             Fate::Dropped => answer.set_item("result", "Dropped")?,
-            // The answer has to have its data; Firehose keeps the record as it came.
+            // Without data: Firehose keeps the record as it came.
             Fate::Failed => answer.set_item("result", "ProcessingFailed")?,
         }
         answers.append(answer)?;
@@ -137,14 +134,16 @@ fn transform(
     if options.format.is_none() {
         options = options.with_format(detect(&data));
     }
+    // A row is longer as JSON than as a line: what is more than an answer can hold need not be unpacked.
+    options = options.with_limit(limit);
     let mut room = limit;
     records
         .iter()
         .zip(&data)
         .map(|(record, data)| {
             let fate = match data {
-                Some(data) => one(&record.id, data, options.clone(), tz)?,
-                None => Fate::Failed,
+                Some(data) if room > 0 => one(&record.id, data, options.clone(), tz)?,
+                _ => Fate::Failed,
             };
             // What stands around the data, and around an answer without: its id, names and quotes.
             let size = 150 + record.id.len() + if let Fate::Rows(text, _) = &fate { text.len() } else { 0 };

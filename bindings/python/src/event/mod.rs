@@ -16,15 +16,24 @@ pub use firehose::transform_firehose_event;
 pub use producer::{Requests, deliver, requests};
 pub use reject::StreamReject;
 
-use crate::choice::raise;
+use crate::choice::{format, raise};
 use record::raw;
 
-/// The options that all events have, with their encoding.
-fn options(py: Python<'_>, encoding: &str) -> PyResult<IntakeOptions> {
-    match raise(py, encoding.parse::<Encoding>())? {
-        Encoding::Binary => Err(PyValueError::new_err(
-            "encoding is 'escape' or 'latin1' here: what comes as JSON is text, and in the same table",
-        )),
-        encoding => Ok(IntakeOptions::new().with_encoding(encoding)),
+/// The options that all events have, with their format and encoding.
+fn options(py: Python<'_>, format: &str, encoding: &str) -> PyResult<IntakeOptions> {
+    let options = match raise(py, encoding.parse::<Encoding>())? {
+        Encoding::Binary => {
+            return Err(PyValueError::new_err(
+                "encoding is 'escape' or 'latin1' here: what comes as JSON is text, and in the same table",
+            ));
+        }
+        encoding => IntakeOptions::new().with_encoding(encoding),
+    };
+    match self::format(py, format)? {
+        Some(format) if !format.has_time() => Err(PyValueError::new_err(format!(
+            "lines in the format {format} have no time to make days from: log it, and name it in the format"
+        ))),
+        Some(format) => Ok(options.with_format(format)),
+        None => Ok(options),
     }
 }

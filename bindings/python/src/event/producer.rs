@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nasalogs::delivery::{Outcome, RecordOutcome, Request, Shard, ShardMap};
 use nasalogs::envelope::StreamRecord;
@@ -21,6 +21,9 @@ use crate::signal;
 /// How long a signal may wait until it is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a run may take to end that nobody asks any more.
+const LEAVE: Duration = Duration::from_secs(5);
+
 /// Records as boto3 takes them.
 pub fn entries<'py>(py: Python<'py>, records: &[StreamRecord]) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
@@ -36,7 +39,7 @@ pub fn entries<'py>(py: Python<'py>, records: &[StreamRecord]) -> PyResult<Bound
     Ok(list)
 }
 
-/// A map of shards: so many equal ones, or what they own.
+/// A map of the shards that are open: name, first and last hash key of each.
 pub fn shard_map(shards: Vec<(String, String, String)>) -> Result<ShardMap> {
     let number = |text: &str| {
         text.parse::<u128>().map_err(|_| {
@@ -98,7 +101,7 @@ enum Order {
 
 /// Carries requests by calling Python, from threads of its own.
 struct Client {
-    orders: Option<Sender<Order>>,
+    orders: Sender<Order>,
     events: Receiver<Event>,
     stop: Stop,
     /// What a handler of a signal has raised.
@@ -130,12 +133,12 @@ impl Client {
                 .spawn(run)
                 .map_err(|error| Error::io("a thread for requests", error))?;
         }
-        Ok(Self { orders: Some(orders), events, stop, raised: Arc::default() })
+        Ok(Self { orders, events, stop, raised: Arc::default() })
     }
 
     fn order(&self, order: Order) {
         // Where the threads are gone, `wait` tells.
-        let _ = self.orders.as_ref().map(|orders| orders.send(order));
+        let _ = self.orders.send(order);
     }
 }
 
@@ -158,10 +161,7 @@ impl Transport for Client {
         match self.events.recv_timeout(longest.min(LOOK)) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(longest.min(LOOK));
-                None
-            }
+            Err(RecvTimeoutError::Disconnected) => Some(Event::Gone),
         }
     }
 }
@@ -216,7 +216,7 @@ pub fn deliver(
     let stop = Stop::default();
     let client = raise(py, Client::start(put, list_shards, threads, stop.clone()))?;
     let raised = Arc::clone(&client.raised);
-    let run = py.detach(|| nasalogs_cli::stream::deliver(&args, Box::new(client), shards, &stop));
+    let run = py.detach(|| nasalogs_cli::stream::deliver(&args, Box::new(client), shards, threads, &stop));
     stop.clean();
     let run = raise(py, run)?;
     if let Some(error) = raised.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -231,7 +231,7 @@ pub fn deliver(
 pub struct Requests {
     /// Each is answered when the next is asked for.
     requests: Mutex<Receiver<Request>>,
-    answers: Mutex<Option<Sender<u64>>>,
+    answers: Mutex<Sender<u64>>,
     last: Mutex<Option<u64>>,
     run: Mutex<Option<std::thread::JoinHandle<Result<nasalogs_cli::stream::Delivery>>>>,
     gone: Arc<AtomicBool>,
@@ -302,7 +302,7 @@ pub fn requests(
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
     Ok(Requests {
         requests: Mutex::new(requests),
-        answers: Mutex::new(Some(answers)),
+        answers: Mutex::new(answers),
         last: Mutex::default(),
         run: Mutex::new(Some(run)),
         gone,
@@ -319,10 +319,8 @@ impl Requests {
         let lock = |_| PyValueError::new_err("the requests are being asked for by another thread");
         let mut last = self.last.try_lock().map_err(|_| ()).map_err(lock)?;
         // Whoever asks for the next has taken the one before.
-        if let (Some(id), Some(answers)) =
-            (last.take(), self.answers.lock().unwrap_or_else(PoisonError::into_inner).as_ref())
-        {
-            let _ = answers.send(id);
+        if let Some(id) = last.take() {
+            let _ = self.answers.lock().unwrap_or_else(PoisonError::into_inner).send(id);
         }
         let next = || self.requests.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(LOOK);
         loop {
@@ -349,5 +347,15 @@ impl Requests {
 impl Drop for Requests {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
+        let run = self.run.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(run) = run else { return };
+        // So that its files and its checkpoint are free. Where it waits for the bytes of a pipe, it ends when they come.
+        let end = || {
+            let begun = Instant::now();
+            while !run.is_finished() && begun.elapsed() < LEAVE {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        };
+        Python::attach(|py| py.detach(end));
     }
 }

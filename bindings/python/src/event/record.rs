@@ -70,12 +70,15 @@ fn one(record: &Bound<'_, PyAny>, shard: Option<&str>, at: usize) -> PyResult<In
     let text = |value: Option<Py<PyAny>>| value.and_then(|value| value.extract::<PyBackedStr>(py).ok());
     if let Some(data) = get(record, "Data")? {
         let bytes = data.extract::<PyBackedBytes>(py).map_err(|_| wrong("bytes under \"Data\""))?;
+        // Boto3 makes a datetime of it.
+        let arrived = get(record, "ApproximateArrivalTimestamp")?
+            .and_then(|value| value.call_method0(py, "timestamp").unwrap_or(value).extract(py).ok());
         return Ok(Incoming {
             shard: shard.unwrap_or("shard").to_owned(),
             sequence: text(get(record, "SequenceNumber")?).ok_or_else(|| wrong("\"SequenceNumber\""))?,
             partition_key: text(get(record, "PartitionKey")?),
             data: Data::Bytes(bytes),
-            arrived: None,
+            arrived,
         });
     }
     let kinesis = get(record, "kinesis")?.ok_or_else(|| wrong("\"kinesis\""))?;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::world::data;
 use crate::delivery::backoff::Random;
 use crate::delivery::simulator::{Faults, Simulator};
-use crate::delivery::{Engine, Options, Refusal, Step, hash_key};
-use crate::envelope::{SourceId, Span, StreamRecord};
+use crate::delivery::{Engine, Options, Refusal, Step};
+use crate::envelope::{SourceId, Span, StreamRecord, hash_key};
 
 const SOURCE: SourceId = SourceId(1);
 const LINE: u64 = 10;

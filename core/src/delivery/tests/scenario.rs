@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::world::{Plan, World, data, identity, stored};
 use crate::delivery::simulator::Faults;
 use crate::delivery::{
-    Engine, Options, Outcome, Rate, RecordOutcome, Refusal, Request, Shard, ShardMap, Step, hash_key,
+    Engine, Options, Outcome, Rate, RecordOutcome, Refusal, Request, Shard, ShardMap, Step,
 };
-use crate::envelope::{SourceId, Span, StreamRecord};
+use crate::envelope::{SourceId, Span, StreamRecord, hash_key};
 
 const SOURCE: SourceId = SourceId(3);
 
@@ -218,6 +218,33 @@ fn what_is_wrong_for_good_stops_everything_and_loses_nothing() {
     assert!(engine.is_empty() && engine.buffered() == 0);
     assert_eq!(engine.acknowledged(SOURCE), Some(0));
     assert_eq!(engine.stats(at(9)).oldest_unacknowledged, None);
+}
+
+#[test]
+fn what_was_given_up_holds_the_offset_back_until_it_is_given_back() {
+    for takes_all in [false, true] {
+        let mut engine = engine(Options { max_attempts: Some(1), ..Options::default() }, 1);
+        engine.drain();
+        // Of two shards, dealt out in turn: what the first covers has lines of the second in it.
+        for (begin, end) in [(0, 100), (5, 95)] {
+            let span = Span { source: SOURCE, begin, end, lines: 3 };
+            engine.offer(at(0), StreamRecord { span, ..record(begin, "a") }).unwrap();
+        }
+        let sent = request(engine.next(at(0)));
+        let is_stored = RecordOutcome::Stored { shard: String::new(), sequence: "1".into() };
+        let answer = Outcome::Answered(vec![is_stored, RecordOutcome::Internal]);
+        engine.complete(sent.id(), at(1), answer).unwrap();
+        assert_eq!(engine.acknowledged(SOURCE), Some(5));
+        let back = match takes_all {
+            true => engine.take_waiting(),
+            false => match engine.next(at(1)) {
+                Step::GaveUp(back) => back,
+                step => panic!("{step:?}"),
+            },
+        };
+        assert_eq!((back.len(), back[0].record.span.begin), (1, 5));
+        assert!(engine.is_empty() && engine.buffered() == 0);
+    }
 }
 
 #[test]

@@ -237,3 +237,48 @@ fn more_files_than_may_be_open() {
         }
     }
 }
+
+#[test]
+fn copies_beside_a_file_that_is_read_once_are_not_waited_for() {
+    for copy in ["a.log.gz", "a.log.1", "a.log.old", "a.log.bak"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stage = Stage::new(&dir, &["a.log"]);
+        stage.options.follow = false;
+        stage.checkpoint = Some(stage.path("state/checkpoint"));
+        stage.append("a.log", "one\n");
+        let copied = if copy.ends_with("gz") { gzip(b"one\n") } else { b"one\n".to_vec() };
+        fs::write(stage.path(copy), copied).unwrap();
+        for run in 1..4 {
+            stage.start();
+            assert!(stage.drain(), "{copy}, run {run}: no end");
+            assert_eq!(stage.texts(), ["one\n"], "{copy}, run {run}");
+            stage.stop(true);
+        }
+        assert!(stage.gaps.is_empty() && stage.troubles.is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_looked_at_is_looked_at_again() {
+    use crate::follow::disk::Stat;
+    use crate::follow::newcomer::Newcomer;
+    use crate::follow::packed::Look;
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut stage = Stage::new(&dir, &["a.log"]);
+    stage.options.follow = false;
+    stage.append("a.log", "one\n");
+    stage.start();
+    let path = stage.path("a.log");
+    let file = File::open(&path).unwrap();
+    let newcomer =
+        Newcomer::new(path.clone(), file.try_clone().unwrap(), Stat::of(&file).unwrap(), stage.now);
+    let look = Look::at(&file, &"a.log".into()).unwrap();
+    fs::write(&path, "two\n").unwrap();
+    let follower = stage.follower.as_mut().unwrap();
+    let again = follower.take_in(newcomer, &look, stage.now).expect("it is something else now");
+    assert!(follower.tails.is_empty());
+    follower.newcomers.push(again);
+    assert!(stage.drain());
+    assert_eq!(stage.texts(), ["two\n"]);
+}

@@ -13,6 +13,7 @@ use nasalogs::delivery::{Outcome, Request, ShardMap};
 use nasalogs::envelope::StreamRecord;
 use nasalogs::{Error, ErrorKind, Result};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use super::transport::{Event, Transport};
 
@@ -70,10 +71,7 @@ impl Transport for Kinesis {
         match self.events.recv_timeout(longest) {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                std::thread::sleep(longest);
-                None
-            }
+            Err(RecvTimeoutError::Disconnected) => Some(Event::Gone),
         }
     }
 }
@@ -100,16 +98,34 @@ fn run(place: &Place, mut orders: UnboundedReceiver<Order>, events: &Sender<Even
         };
         while let Some(order) = orders.recv().await {
             let (stream, events) = (stream.clone(), events.clone());
-            tokio::spawn(async move {
-                let event = match order {
+            let request = match &order {
+                Order::Put(request) => Some(request.id()),
+                Order::ListShards => None,
+            };
+            let task = tokio::spawn(async move {
+                match order {
                     Order::Put(request) => stream.put(request).await,
                     Order::ListShards => Event::Shards(stream.list_shards().await),
-                };
+                }
+            });
+            tokio::spawn(async move {
                 // Nobody waits for it any more when the run has ended.
-                let _ = events.send(event);
+                let _ = events.send(answer(request, task).await);
             });
         }
     });
+}
+
+/// What came of an order: of a request, or of the question for shards. Whoever waits for it is told in any case.
+async fn answer(request: Option<u64>, task: JoinHandle<Event>) -> Event {
+    let error = match task.await {
+        Ok(event) => return event,
+        Err(error) => Error::new(ErrorKind::Delivery, format!("a request broke off: {error}")),
+    };
+    match request {
+        Some(id) => Event::Put { id, outcome: Outcome::Unknown, trouble: Some(error) },
+        None => Event::Shards(Err(error)),
+    }
 }
 
 /// A stream, by whatever it is called.
@@ -160,4 +176,32 @@ fn entry(record: &StreamRecord) -> Result<PutRecordsRequestEntry, aws_sdk_kinesi
         .partition_key(&record.partition_key)
         .set_explicit_hash_key(record.explicit_hash_key.map(|key| key.to_string()))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_told_that_nobody_is_there() {
+        let (orders, _) = unbounded_channel();
+        let (sender, events) = channel();
+        let mut kinesis = Kinesis { orders, events };
+        assert!(kinesis.wait(Duration::ZERO).is_none());
+        drop(sender);
+        assert!(matches!(kinesis.wait(Duration::from_secs(3600)), Some(Event::Gone)));
+    }
+
+    #[test]
+    fn a_request_that_breaks_off_has_an_answer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let broken = |request| {
+            runtime.block_on(async { answer(request, tokio::spawn(async { panic!("on purpose") })).await })
+        };
+        let Event::Put { id: 7, outcome: Outcome::Unknown, trouble: Some(trouble) } = broken(Some(7)) else {
+            panic!("no answer to a request");
+        };
+        assert!(trouble.to_string().contains("broke off"), "{trouble}");
+        assert!(matches!(broken(None), Event::Shards(Err(_))));
+    }
 }

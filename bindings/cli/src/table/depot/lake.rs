@@ -17,6 +17,10 @@ use crate::object::{Access, Location};
 /// How deep directories are looked into: a link can lead in circles.
 const DEPTH: usize = 16;
 
+/// How much of a file's end is read for its footer; where that is longer, all of it is.
+#[cfg(feature = "aws")]
+const FOOTER: u64 = 256 << 10;
+
 /// A file of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -104,6 +108,24 @@ impl Depot {
             }
             #[cfg(feature = "aws")]
             Place::Bucket { store, prefix } => copy(store, &format!("{prefix}{name}"), copies),
+        }
+    }
+
+    /// The same, where nothing but the footer is to be read: of a copy, the rest may be missing.
+    ///
+    /// # Errors
+    /// As [`Depot::fetch`].
+    pub fn fetch_footer(&self, entry: &Entry, copies: &Path) -> Result<Fetched> {
+        match &self.0 {
+            Place::Directory(..) => self.fetch(&entry.name, copies),
+            #[cfg(feature = "aws")]
+            Place::Bucket { store, prefix } => {
+                let key = format!("{prefix}{}", entry.name);
+                match copy_footer(store, &key, entry.size, copies)? {
+                    Some(copy) => Ok(copy),
+                    None => copy(store, &key, copies),
+                }
+            }
         }
     }
 
@@ -228,6 +250,29 @@ fn copy(store: &Store, key: &str, copies: &Path) -> Result<Fetched> {
     }
     let path = file.into_temp_path();
     Ok(Fetched { path: path.to_path_buf(), _copy: Some(path) })
+}
+
+/// A file of an object's size, with its end where it belongs; nothing where the footer is longer.
+#[cfg(feature = "aws")]
+fn copy_footer(store: &Store, key: &str, size: u64, copies: &Path) -> Result<Option<Fetched>> {
+    let start = size.saturating_sub(FOOTER);
+    if start == 0 {
+        return Ok(None);
+    }
+    let end = store.range(key, start..size)?;
+    // Its length, and the mark behind.
+    let length =
+        end.last_chunk::<8>().map_or(0, |last| u32::from_le_bytes([last[0], last[1], last[2], last[3]]));
+    if u64::from(length) + 8 > FOOTER {
+        return Ok(None);
+    }
+    let local = |error| failure(copies, error);
+    let mut file = tempfile::NamedTempFile::new_in(copies).map_err(local)?;
+    file.as_file().set_len(size).map_err(local)?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(start)).map_err(local)?;
+    io::Write::write_all(&mut file, &end).map_err(local)?;
+    let path = file.into_temp_path();
+    Ok(Some(Fetched { path: path.to_path_buf(), _copy: Some(path) }))
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

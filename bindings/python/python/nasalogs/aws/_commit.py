@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # Sequence numbers have at most 56 digits.
 _DIGITS = 56
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
-# Batches that overlap are none of one consumer; a few are looked at all the same.
-_LOOK_BACK = 4
+# Of one consumer, commits do not overlap: only the youngest before a delivery can hold some of it.
+_LOOK_BACK = 1
 
 
 def _countdown(sequence: str) -> str:
@@ -50,7 +50,7 @@ class Commits:
     def among(self, sequences: Sequence[str]) -> frozenset[str]:
         """Those of the records, which are in order, that are in the table already."""
         first, last = sequences[0], sequences[-1]
-        # From the youngest commit that can hold one of these down to a few that begin before them.
+        # From the youngest commit that can hold one of these down to the first that begins before them.
         behind = f"{self._prefix}{_countdown(last)}"
         wanted, covered, before = set(sequences), set[str](), 0
         for key in self._store.keys(self._prefix, behind):

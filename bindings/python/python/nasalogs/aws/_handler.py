@@ -32,8 +32,8 @@ class KinesisHandler:
         encoding: What becomes of bytes that are not UTF-8: "escape" or "latin1".
         partition_tz: Whose days: "utc" or "log".
         compression: Inside Parquet: "zstd", "snappy", "gzip" or "none".
-        commits: Whether commits are written and looked at; without them each delivery costs two requests less, and one
-            that comes again in other pieces leaves rows twice, which only their `line_id` tells.
+        commits: Whether commits are written and looked at; without them each delivery costs three requests less, and
+            one that comes again in other pieces leaves rows twice, which only their `line_id` tells.
         limit: How many bytes of lines, decompressed, are taken at once, each line counting for 128 more: a delivery
             with more is written in several pieces. Memory is some three times that at most.
 

@@ -127,11 +127,11 @@ class Producer:
         """
         words = _words(self._stream, records, names, partition_key, format)
         words += ["--ordered"] if ordered else []
-        words += ["--checkpoint", fspath(checkpoint)] if checkpoint is not None else ["--no-checkpoint"]
-        words += ["--rejects", fspath(rejects)] if rejects is not None else []
-        words += ["--on-exhausted", f"spool={fspath(spool)}"] if spool is not None else []
-        words += ["--rate", f"{rate}/s"] if rate is not None else []
-        words += ["--replay", f"{replay}x"] if replay is not None else []
+        words += [f"--checkpoint={fspath(checkpoint)}"] if checkpoint is not None else ["--no-checkpoint"]
+        words += [f"--rejects={fspath(rejects)}"] if rejects is not None else []
+        words += [f"--on-exhausted=spool={fspath(spool)}"] if spool is not None else []
+        words += [f"--rate={rate}/s"] if rate is not None else []
+        words += [f"--replay={replay}x"] if replay is not None else []
         text, error = deliver([*words, *_inputs(paths)], self._put, self._shards, self._threads)
         report: dict[str, Any] = json.loads(text)
         if error is not None:
@@ -204,9 +204,12 @@ def kinesis_batches(
 
     """
     words = _words("stream", form, names, partition_key, format)
-    words += ["--checkpoint", fspath(checkpoint)] if checkpoint is not None else ["--no-checkpoint"]
+    words += [f"--checkpoint={fspath(checkpoint)}"] if checkpoint is not None else ["--no-checkpoint"]
     if isinstance(shards, int):
-        width = _HASH_KEYS // max(shards, 1)
+        if shards < 1:
+            message = f"a stream has at least one shard, not {shards}"
+            raise ValueError(message)
+        width = _HASH_KEYS // shards
         ends = [*((at + 1) * width - 1 for at in range(shards - 1)), _HASH_KEYS - 1]
         owned = [(f"shardId-{at:012}", str(at * width), str(end)) for at, end in enumerate(ends)]
     else:
