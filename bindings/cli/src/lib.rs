@@ -27,6 +27,8 @@ mod progress;
 mod rejects;
 pub mod report;
 mod schema;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod stream;
 pub mod summary;
 pub mod table;
