@@ -33,6 +33,14 @@ spark_runtime() {
     fi
 }
 
+# What the pages of reports are looked at with; likewise.
+browser() {
+    if [ -z "${NASALOGS_CHROMIUM:-}" ] && ! command -v chromium >/dev/null && can_apt; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+            chromium fonts-dejavu-core >/dev/null
+    fi
+}
+
 venv tests/python/requirements.txt || exit 0
 
 case "${1:-test}" in
@@ -40,6 +48,7 @@ case "${1:-test}" in
         venv bindings/python/requirements.txt || exit 0
         package
         spark_runtime
+        browser
         export NASALOGS="${NASALOGS:-$(cd "$target" && pwd)/debug/nasalogs}"
         failed=0
         for tests in bindings/python/tests tests/python; do

@@ -19,9 +19,10 @@ fn main() -> Result<()> {
     debug_assert!(wanted.iter().all(|column| COLUMNS.contains(column)));
     let tallies = Arc::new(Tallies::new(options));
     let counting = Arc::clone(&tallies);
-    let mut reader =
-        ReaderBuilder::new().with_options(ParseOptions::new().with_columns(wanted)).open(&inputs)?;
-    reader.set_map(move |batch| counting.push(&batch).map(|()| batch.slice(0, 0)));
+    let mut reader = ReaderBuilder::new()
+        .with_options(ParseOptions::new().with_columns(wanted))
+        .with_map(move |batch| counting.push(&batch).map(|()| batch.slice(0, 0)))
+        .open(&inputs)?;
     while reader.next_batch()?.is_some() {}
     let tally = tallies.merge()?;
     let counted = begun.elapsed();

@@ -6,6 +6,7 @@ mod cli_ddl;
 mod cli_error;
 mod cli_generate;
 mod cli_info;
+mod cli_report;
 mod cli_serve;
 mod cli_signal;
 mod cli_stream;

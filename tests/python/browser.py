@@ -24,19 +24,20 @@ class Browser:
     def __init__(self, program: str, folder: Path) -> None:
         """Start it with a profile of its own in the folder."""
         receive, send = os.pipe(), os.pipe()
-        arguments = [
-            program, "--headless", "--remote-debugging-pipe", f"--user-data-dir={folder}", "--no-first-run", "--disable-gpu",
-            "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--hide-scrollbars", "--force-color-profile=srgb", "about:blank",
+        options = [
+            "headless", "remote-debugging-pipe", f"user-data-dir={folder}", "no-first-run", "disable-gpu",
+            "hide-scrollbars", "disable-dev-shm-usage", "disable-background-networking", "disable-component-update", "disable-sync",
+            "force-color-profile=srgb",
         ]  # fmt: skip
         if os.geteuid() == 0:
-            arguments.insert(1, "--no-sandbox")
+            options.append("no-sandbox")
+        command = [program, *(f"--{option}" for option in options), "about:blank"]
         # The browser reads from 3 and writes to 4.
         shell = f'exec 3<&{send[0]} 4>&{receive[1]}; exec "$@"'
         with (folder / "stderr").open("wb") as stderr:
             self.process = subprocess.Popen(
-                ["bash", "-c", shell, "chromium", *arguments], pass_fds=(send[0], receive[1]), stdin=subprocess.DEVNULL,
-                stdout=stderr, stderr=stderr,
+                ["/bin/bash", "-c", shell, "chromium", *command], pass_fds=(send[0], receive[1]),
+                stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr,
             )  # fmt: skip
         os.close(send[0])
         os.close(receive[1])
@@ -67,8 +68,8 @@ class Browser:
                 message = "Chromium has ended"
                 raise ConnectionError(message)
             self.buffer += chunk
-        message, self.buffer = self.buffer.split(b"\0", 1)
-        found: dict[str, Any] = json.loads(message)
+        first, self.buffer = self.buffer.split(b"\0", 1)
+        found: dict[str, Any] = json.loads(first)
         return found
 
     def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
@@ -95,7 +96,9 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             page.call(f"{domain}.enable")
         page.call("Emulation.setScriptExecutionDisabled", value=not scripts)
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
         page.media(dark=dark)
         return page
 
@@ -141,7 +144,7 @@ class Page:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What the browser has told of this tab."""
-        self.value("0")
+        self.call("Page.getFrameTree")
         return [
             event["params"]
             for event in self.browser.events
@@ -151,7 +154,11 @@ class Page:
     def complaints(self) -> list[str]:
         """Errors and warnings of the console, and exceptions."""
         found = [str(event) for event in self.events("Runtime.exceptionThrown")]
-        found += [str(e["args"]) for e in self.events("Runtime.consoleAPICalled") if e["type"] in {"error", "warning", "assert"}]
+        found += [
+            str(e["args"])
+            for e in self.events("Runtime.consoleAPICalled")
+            if e["type"] in {"error", "warning", "assert"}
+        ]
         return found + [e["entry"]["text"] for e in self.events("Log.entryAdded")]
 
     def requests(self) -> list[str]:
@@ -185,7 +192,12 @@ class Page:
         """Press a key."""
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36,
                  "ArrowLeft": 37, "ArrowRight": 39}  # fmt: skip
-        params: dict[str, Any] = {"key": name, "code": name, "windowsVirtualKeyCode": codes[name], "modifiers": 8 if shift else 0}
+        params: dict[str, Any] = {
+            "key": name,
+            "code": name,
+            "windowsVirtualKeyCode": codes[name],
+            "modifiers": 8 if shift else 0,
+        }
         text = {"text": "\r"} if name == "Enter" else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **params, **text)
         self.call("Input.dispatchKeyEvent", type="keyUp", **params)
@@ -197,4 +209,6 @@ class Page:
 
     def pdf(self) -> bytes:
         """As printed."""
-        return base64.b64decode(self.call("Page.printToPDF", printBackground=False, paperWidth=8.27, paperHeight=11.69)["data"])
+        return base64.b64decode(
+            self.call("Page.printToPDF", printBackground=False, paperWidth=8.27, paperHeight=11.69)["data"]
+        )

@@ -1,6 +1,9 @@
 """The numbers of a report, reckoned by DuckDB over the Parquet of the same log: what the program's are held against."""
 
+import base64
 import json
+import re
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +31,7 @@ class Reckoning:
             create table log as
             select host, method, path, protocol, status, bytes, cast(floor(epoch(ts)) as bigint) as second,
                    case when path is null then null when path like '%/' then '/'
-                        when regexp_full_match(path, '(?s).*\\.[A-Za-z0-9]{{1,8}}')
-                             and regexp_full_match(regexp_extract(path, '(?s)([^/]*)$', 1), '(?s).*\\.[A-Za-z0-9]{{1,8}}')
+                        when regexp_full_match(regexp_extract(path, '(?s)([^/]*)$', 1), '(?s).*\\.[A-Za-z0-9]{{1,8}}')
                         then lower(regexp_extract(path, '\\.([A-Za-z0-9]{{1,8}})$', 1)) end as type,
                    case when status between 100 and 599 then status // 100 else 0 end as class{extra}
             from '{parquet}'
@@ -81,12 +83,15 @@ class Reckoning:
         return [
             {"at": row[0], "requests": row[1], "hosts": row[2], "bytes": row[3], "classes": list(row[4:])}
             for row in self.all(f"""
-                select {self.bucket()} as began, count(*), count(distinct host), coalesce(sum(bytes), 0)::bigint, {classes}
+                select {self.bucket()} as began, count(*), count(distinct host), coalesce(sum(bytes), 0)::bigint,
+                       {classes}
                 from log where {self.where(chosen or {})} group by began order by began
             """)
         ]
 
-    def named(self, column: str, *, chosen: Filter | None = None, more: str = "", limit: int = 50) -> list[dict[str, Any]]:
+    def named(
+        self, column: str, *, chosen: Filter | None = None, more: str = "", limit: int = 50
+    ) -> list[dict[str, Any]]:
         """The most asked for of a column, with requests and bytes, and what else is wanted."""
         names = ["name", "requests", "bytes", *[part.split(" as ")[1] for part in more.split(", ") if part]]
         return [
@@ -101,7 +106,9 @@ class Reckoning:
     def urls(self, chosen: Filter | None = None, limit: int = 10) -> list[dict[str, Any]]:
         """The URLs most asked for."""
         more = "count(distinct host) as hosts, count(*) filter (class >= 4) as errors"
-        return [row for row in self.named("path", chosen=chosen, more=more, limit=limit + 1) if row["name"] is not None][:limit]
+        return [
+            row for row in self.named("path", chosen=chosen, more=more, limit=limit + 1) if row["name"] is not None
+        ][:limit]
 
     def hosts(self, chosen: Filter | None = None, limit: int = 10) -> list[dict[str, Any]]:
         """The hosts that asked most."""
@@ -111,7 +118,8 @@ class Reckoning:
         """The URLs of such requests."""
         where = f"path is not null and {condition} and {self.where(chosen or {})}"
         rows = self.all(f"""
-            select path, count(*) as requests from log where {where} group by path order by requests desc, path limit {limit}
+            select path, count(*) as requests from log where {where} group by path
+            order by requests desc, path limit {limit}
         """)
         return {
             "total": self.one(f"select count(distinct path) from log where {where}")[0],
@@ -191,11 +199,15 @@ class Reckoning:
                 found[name] = self.named(FIELDS[name])
         return found
 
-    def cube(self, report: dict[str, Any], *, urls: int = 100, hosts: int = 100, rate: int = 64) -> tuple[dict[str, Any], bytes]:
+    def cube(
+        self, report: dict[str, Any], *, urls: int = 100, hosts: int = 100, rate: int = 64
+    ) -> tuple[dict[str, Any], bytes]:
         """The cells that the page filters with: what is said of them, and their columns."""
         dictionaries: dict[str, Any] = {"urls": [row["name"] for row in self.urls(limit=urls)]}
         for name in ("not_found", "failed"):
-            dictionaries["urls"] += [row["name"] for row in report[name]["rows"] if row["name"] not in dictionaries["urls"]]
+            dictionaries["urls"] += [
+                row["name"] for row in report[name]["rows"] if row["name"] not in dictionaries["urls"]
+            ]
         dictionaries["hosts"] = [row["name"] for row in self.hosts(limit=hosts)]
         dictionaries["statuses"] = [row["status"] for row in report["statuses"] if row["status"] is not None]
         for name in LISTED:
@@ -213,26 +225,28 @@ class Reckoning:
                 "type": "types", "referer": "referers", "agent": "agents"}  # fmt: skip
         coded = []
         for column, expression in columns.items():
-            name = keys.get(column)
+            of = keys.get(column)
             if column == "size":
                 coded.append("""case when bytes is null then 0 when bytes = 0 then 1
                              else cast(floor(log2(bytes::double)) as int) + 2 end as size""")
-            elif name is None:
+            elif of is None:
                 coded.append(f"{expression} as {column}")
-            elif dictionaries[name] is not None:
+            elif dictionaries[of] is not None:
                 kind = "smallint" if column == "status" else "varchar"
                 self.database.execute(f"create or replace table d_{column} (name {kind}, code int)")
-                if dictionaries[name]:
+                if dictionaries[of]:
                     self.database.executemany(
-                        f"insert into d_{column} values (?, ?)", [[n, i + 2] for i, n in enumerate(dictionaries[name])]
+                        f"insert into d_{column} values (?, ?)", [[n, i + 2] for i, n in enumerate(dictionaries[of])]
                     )
                 looked = f"(select any_value(code) from d_{column} where name = log.{expression})"
                 coded.append(f"case when {expression} is null then 1 else coalesce({looked}, 0) end as {column}")
         present = [part.rsplit(" as ", 1)[1] for part in coded]
-        self.database.execute(f"create or replace table coded as select {', '.join(coded)}, host as host_name, bytes from log")
+        self.database.execute(
+            f"create or replace table coded as select {', '.join(coded)}, host as host_name, bytes from log"
+        )
         cells = self.all(f"""
-            select {', '.join(present)}, count(*), coalesce(sum(bytes), 0)::bigint from coded group by {', '.join(present)}
-            order by all
+            select {", ".join(present)}, count(*), coalesce(sum(bytes), 0)::bigint from coded
+            group by {", ".join(present)} order by all
         """)
         sample = self.all(f"""
             select distinct bucket, url, status, dense_rank() over (order by host_name) - 1 as host
@@ -267,9 +281,18 @@ def columns_of(rows: list[Any], width: int) -> bytes:
     return bytes(out)
 
 
-def write(folder: Path, report: dict[str, Any], cube: tuple[dict[str, Any], bytes] | None) -> None:
-    """Leave a report and its cube in files."""
-    (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False))
-    if cube:
-        (folder / "meta.json").write_text(json.dumps(cube[0], ensure_ascii=False))
-        (folder / "cube.bin").write_bytes(cube[1])
+def embedded(path: Path, name: str) -> dict[str, Any]:
+    """A piece of JSON in a page."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', path.read_text(), re.DOTALL)
+    assert found
+    read: dict[str, Any] = json.loads(found[1])
+    return read
+
+
+def with_cube(html: str, meta: dict[str, Any], data: bytes) -> str:
+    """The page with another cube."""
+    packer = zlib.compressobj(wbits=-15)
+    packed = base64.b64encode(packer.compress(data) + packer.flush()).decode()
+    text = json.dumps(meta).replace("<", "\\u003c")
+    html = re.sub(r'(id="meta">).*?(</script>)', lambda m: m[1] + text + m[2], html, count=1, flags=re.DOTALL)
+    return re.sub(r'(id="cube">).*?(</script>)', lambda m: m[1] + packed + m[2], html, count=1, flags=re.DOTALL)

@@ -36,6 +36,8 @@ pub enum Command {
     Compact(Box<compact::Args>),
     #[cfg(feature = "serve")]
     Serve(Box<serve::Args>),
+    #[cfg(feature = "sql")]
+    Sql(Box<crate::sql::Args>),
     Detect(detect::Args),
     Schema(schema::Args),
     Ddl(ddl::Args),
@@ -58,6 +60,8 @@ impl Command {
             Command::Compact(args) => compact::run(&args, stop),
             #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(&args, stop),
+            #[cfg(feature = "sql")]
+            Command::Sql(args) => crate::sql::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),
             Command::Schema(args) => schema::run(&args),
             Command::Ddl(args) => ddl::run(&args),

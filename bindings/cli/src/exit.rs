@@ -35,15 +35,20 @@ pub fn report(outcome: Result<Exit>, stop: &Stop) -> u8 {
             INTERRUPTED
         }
         Err(error) => {
-            message::error(&describe(&error));
-            if let Some(hint) = hint(&error) {
-                message::hint(&hint);
-            }
+            tell(&error);
             match error.kind() {
                 ErrorKind::TooManyRejects => NOT_CLEAN,
                 _ => FAILED,
             }
         }
+    }
+}
+
+/// Says what went wrong and what to do.
+pub fn tell(error: &Error) {
+    message::error(&describe(error));
+    if let Some(hint) = hint(error) {
+        message::hint(&hint);
     }
 }
 

@@ -52,6 +52,13 @@ impl Stop {
         self.0.patient.store(true, Ordering::Relaxed);
     }
 
+    /// Asked once from now on, the run ends as ever; and whoever asked before has been heard.
+    #[cfg(feature = "sql")]
+    pub fn be_prompt(&self) {
+        self.0.patient.store(false, Ordering::Relaxed);
+        self.0.asked.store(false, Ordering::Relaxed);
+    }
+
     /// The output is in its place: whoever asks from now on is too late.
     pub fn disarm(&self) {
         self.0.done.store(true, Ordering::Relaxed);

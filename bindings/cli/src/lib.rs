@@ -29,6 +29,8 @@ pub mod report;
 mod schema;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "sql")]
+mod sql;
 pub mod stream;
 pub mod summary;
 pub mod table;

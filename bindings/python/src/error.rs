@@ -5,7 +5,9 @@ use std::fmt;
 use std::io;
 
 use nasalogs::{Error, ErrorKind, Reject};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyRuntimeError, PyStopIteration, PyValueError};
+use pyo3::exceptions::{
+    PyKeyboardInterrupt, PyMemoryError, PyOSError, PyRuntimeError, PyStopIteration, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -63,6 +65,7 @@ pub fn exception(py: Python<'_>, error: Error) -> PyErr {
         ErrorKind::Sink if find::<io::Error>(&error).is_some() => os_error(&error),
         ErrorKind::NoRows => located(py, &text, "no_rows", &error),
         ErrorKind::TooManyRejects => located(py, &text, "too_many_rejects", &error),
+        ErrorKind::Memory => PyMemoryError::new_err(text),
         ErrorKind::Encoding => located(py, &text, "encoding", &error),
         _ => PyValueError::new_err(text),
     }

@@ -119,6 +119,15 @@ impl Inputs {
         Ok(sources)
     }
 
+    /// The paths and patterns, where there is nothing else.
+    pub fn paths(&self) -> Option<Vec<PathBuf>> {
+        let path = |input: &Input| match input {
+            Input::Path(path) if path != "-" => Some(PathBuf::from(path)),
+            _ => None,
+        };
+        self.inputs.iter().map(path).collect()
+    }
+
     /// The files among them, as they were named: also those that somebody has opened.
     pub fn files(&self, py: Python<'_>) -> Vec<PathBuf> {
         let file = |input: &Input| match input {

@@ -19,6 +19,7 @@ mod pass;
 mod reader;
 mod record;
 mod reject;
+mod report;
 mod schema;
 mod signal;
 mod summary;
@@ -55,6 +56,8 @@ mod _core {
     use super::record::{Record, parse_line};
     #[pymodule_export]
     use super::reject::Reject;
+    #[pymodule_export]
+    use super::report::{Report, report};
     #[pymodule_export]
     use super::schema::{Field, Schema, schema};
     #[pymodule_export]

@@ -5,9 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arrow::array::RecordBatch;
+
 use super::feed::{Feed, Opened};
 use super::pool::Pool;
-use super::{OnReject, OpenOptions, Reader, Summary, Watch};
+use super::{Map, OnReject, OpenOptions, Reader, Summary, Watch};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::ParseOptions;
 use crate::reject::Reject;
@@ -46,6 +48,7 @@ pub struct ReaderBuilder {
     max_rejects: MaxRejects,
     stop: Arc<AtomicBool>,
     watch: Option<Watch>,
+    map: Option<Map>,
 }
 
 impl ReaderBuilder {
@@ -80,6 +83,36 @@ impl ReaderBuilder {
     #[must_use]
     pub fn with_max_rejects(mut self, most: MaxRejects) -> Self {
         self.max_rejects = most;
+        self
+    }
+
+    /// A function that each batch passes through on the thread that parsed it, while it is still in that processor's cache: to
+    /// leave rows out, or to count them there and give nothing on. Several threads call it at a time; what it gives comes in the
+    /// order of the inputs. The rows of the [`Summary`] are those before it; an error of it ends the run.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use nasalogs::{ReaderBuilder, source::Source};
+    /// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(10_000);
+    /// let seen = Arc::new(AtomicUsize::new(0));
+    /// let counter = Arc::clone(&seen);
+    /// let mut reader = ReaderBuilder::new()
+    ///     .with_map(move |batch| {
+    ///         counter.fetch_add(batch.num_rows(), Ordering::Relaxed);
+    ///         Ok(batch.slice(0, 0))
+    ///     })
+    ///     .open_sources(vec![Source::memory(log)])?;
+    /// assert!(reader.next_batch()?.is_none());
+    /// assert_eq!((seen.load(Ordering::Relaxed), reader.summary().rows), (10_000, 10_000));
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_map(
+        mut self,
+        map: impl Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static,
+    ) -> Self {
+        self.map = Some(Arc::new(map));
         self
     }
 
@@ -133,7 +166,7 @@ impl ReaderBuilder {
         Ok(Reader {
             schema,
             feed,
-            pool: Pool::new(jobs),
+            pool: Pool::new(jobs, self.map),
             pending: std::collections::VecDeque::new(),
             failed: None,
             refused: None,

@@ -120,33 +120,6 @@ impl Reader {
         Ok(self)
     }
 
-    /// Passes each batch through a function on the thread that parsed it, while it is still in that processor's cache: to leave
-    /// rows out, or to count them there and give nothing on. Several threads call it at a time; what it gives comes in the order
-    /// of the inputs. The rows of the [`Summary`] are those before it; an error of it ends the run.
-    ///
-    /// It holds from the next chunk on. Chunks that are being parsed already, as some are once a batch was taken, are given
-    /// as they are.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::sync::atomic::{AtomicUsize, Ordering};
-    /// use nasalogs::{ReaderBuilder, source::Source};
-    /// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(10_000);
-    /// let mut reader = ReaderBuilder::new().open_sources(vec![Source::memory(log)])?;
-    /// let seen = Arc::new(AtomicUsize::new(0));
-    /// let counter = Arc::clone(&seen);
-    /// reader.set_map(move |batch| {
-    ///     counter.fetch_add(batch.num_rows(), Ordering::Relaxed);
-    ///     Ok(batch.slice(0, 0))
-    /// });
-    /// assert!(reader.next_batch()?.is_none());
-    /// assert_eq!((seen.load(Ordering::Relaxed), reader.summary().rows), (10_000, 10_000));
-    /// # Ok::<(), nasalogs::Error>(())
-    /// ```
-    pub fn set_map(&mut self, map: impl Fn(RecordBatch) -> Result<RecordBatch> + Send + Sync + 'static) {
-        self.pool.map = Some(Arc::new(map));
-    }
-
     /// The next batch; `None` at the end, and ever after an error.
     ///
     /// # Errors

@@ -52,22 +52,21 @@ pub(super) struct Pool {
     threads: Option<rayon::ThreadPool>,
     begun: bool,
     scratch: Arc<Mutex<Vec<Scratch>>>,
-    /// What batches of chunks to come pass through.
-    pub(super) map: Option<Map>,
+    map: Option<Map>,
 }
 
 impl Pool {
     /// More threads than this are never of use, and each has chunks of its own in memory.
     const MOST: usize = 256;
 
-    pub(super) fn new(jobs: usize) -> Self {
+    pub(super) fn new(jobs: usize, map: Option<Map>) -> Self {
         Self {
             jobs: if cfg!(feature = "parallel") { jobs.clamp(1, Self::MOST) } else { 1 },
             #[cfg(feature = "parallel")]
             threads: None,
             begun: false,
             scratch: Arc::default(),
-            map: None,
+            map,
         }
     }
 

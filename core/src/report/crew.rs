@@ -20,8 +20,9 @@ use crate::error::Result;
 /// let log = b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\n".repeat(10_000);
 /// let tallies = Arc::new(Tallies::new(ReportOptions::new()));
 /// let counting = Arc::clone(&tallies);
-/// let mut reader = ReaderBuilder::new().open_sources(vec![Source::memory(log)])?;
-/// reader.set_map(move |batch| counting.push(&batch).map(|()| batch.slice(0, 0)));
+/// let mut reader = ReaderBuilder::new()
+///     .with_map(move |batch| counting.push(&batch).map(|()| batch.slice(0, 0)))
+///     .open_sources(vec![Source::memory(log)])?;
 /// while reader.next_batch()?.is_some() {}
 /// let report = tallies.merge()?.report(&Account::default(), 10);
 /// assert_eq!(report.requests, 10_000);

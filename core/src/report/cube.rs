@@ -128,6 +128,18 @@ impl Entries {
         Self::new(hasher, top.into_iter().map(|number| popular.names.name(number)))
     }
 
+    /// URLs: those that a report lists first, those at which requests fail among them, and then the next ones.
+    fn of_urls(urls: &Popular, most: usize, hasher: &RandomState) -> Self {
+        let weights: [fn(&Count) -> u64; 3] =
+            [|count| count.requests, |count| count.not_found, |count| count.failed];
+        let mut numbers: Vec<u32> =
+            weights.into_iter().flat_map(|weigh| urls.top(most.min(LISTED), weigh)).collect();
+        numbers.extend(urls.top(most, weights[0]));
+        let mut entries = Self::new(hasher, numbers.into_iter().map(|number| urls.names.name(number)));
+        entries.truncate(most);
+        entries
+    }
+
     #[inline]
     fn find(&self, name: &[u8]) -> u16 {
         self.names.find(name, self.hasher.hash_one(name)).map_or(OTHER, |number| number as u16 + FIRST)
@@ -201,6 +213,9 @@ pub struct Cube {
     squeezes: u32,
 }
 
+/// How many rows of each of its lists of URLs a report has, unless it is asked for more.
+const LISTED: usize = 10;
+
 /// How many cells the sample has at most.
 const SAMPLE: usize = 100_000;
 
@@ -210,8 +225,7 @@ impl Cube {
     pub fn new(tally: &Tally, options: &CubeOptions) -> Self {
         let hasher = tally.hasher();
         let few = |popular: &Popular| Entries::of(popular, 50, hasher);
-        let many = |popular: &Popular| Entries::of(popular, options.names, hasher);
-        let mut statuses: Vec<i16> = tally.met_statuses().collect();
+                let mut statuses: Vec<i16> = tally.met_statuses().collect();
         statuses.sort_unstable();
         let step = STEPS.iter().position(|step| *step == tally.traffic.step()).unwrap_or(0);
         let mut cube = Self {
@@ -219,8 +233,8 @@ impl Cube {
             clock: tally.options().zone.clock(),
             hasher: hasher.clone(),
             step,
-            urls: many(&tally.urls),
-            hosts: many(&tally.hosts),
+            urls: Entries::of_urls(&tally.urls, options.names, hasher),
+            hosts: Entries::of(&tally.hosts, options.names, hasher),
             statuses,
             methods: few(&tally.methods),
             protocols: few(&tally.protocols),

@@ -343,7 +343,8 @@ impl View<'_> {
         let texts: Vec<String> = names.rows.iter().map(|row| label::name(Some(&row.name))).collect();
         // What comes first stays longest.
         let mut room = self.pen.width - 2;
-        let least = 24.min(texts.iter().map(|text| text.width()).max().unwrap_or(0)).max(8);
+        let longest = texts.iter().map(|text| text.width()).max().unwrap_or(0);
+        let least = longest.min(self.pen.width / 2).max(8);
         let mut fits = |width: usize, wanted: bool| {
             let fits = wanted && room >= least + width;
             room -= if fits { width } else { 0 };
@@ -355,7 +356,6 @@ impl View<'_> {
         let bar = fits(12, true);
         let errors = fits(9, true);
         let hosts = fits(9, has_hosts);
-        let longest = texts.iter().map(|text| text.width()).max().unwrap_or(0);
         let name = longest.clamp(least.min(room), room);
         let bar_width = if bar { (11 + room - name).min(30) } else { 0 };
         let mut head = left("", name + 2);

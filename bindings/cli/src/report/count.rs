@@ -1,166 +1,161 @@
 //! Batches to those who count them, on several threads.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ScopedJoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use nasalogs::arrow::array::RecordBatch;
 use nasalogs::filter::Sieve;
 use nasalogs::lake::Part;
-use nasalogs::report::{Cube, Tally};
-use nasalogs::{Error, ErrorKind, Reader, Result};
+use nasalogs::report::{Cubes, Tallies};
+use nasalogs::{Error, ErrorKind, Reader, ReaderBuilder, Result};
 
 use crate::interrupt::Stop;
 
-/// What counts batches.
-pub(super) trait Count: Send {
+/// Who counts batches, on any number of threads.
+pub(super) trait Crew: Send + Sync + 'static {
     /// Counts the rows of one.
-    fn push(&mut self, batch: &RecordBatch) -> Result<()>;
+    fn push(&self, batch: &RecordBatch) -> Result<()>;
 }
 
-impl Count for Tally {
-    fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        Tally::push(self, batch)
+impl Crew for Tallies {
+    fn push(&self, batch: &RecordBatch) -> Result<()> {
+        Tallies::push(self, batch)
     }
 }
 
-impl Count for Cube {
-    fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        Cube::push(self, batch)
+impl Crew for Cubes {
+    fn push(&self, batch: &RecordBatch) -> Result<()> {
+        Cubes::push(self, batch)
     }
 }
 
-/// How a pass is done.
-pub(super) struct Pass<'a> {
-    /// Which rows count.
-    pub(super) sieve: &'a Sieve,
-    pub(super) threads: usize,
-    pub(super) stop: &'a Stop,
-    /// Is told the bytes that have been read.
-    pub(super) watch: &'a mut dyn FnMut(u64) -> Result<()>,
+/// Counts the rows that are wanted.
+#[derive(Debug)]
+pub(super) struct Desk<C> {
+    pub(super) sieve: Sieve,
+    pub(super) crew: C,
 }
 
-impl Pass<'_> {
-    /// Counts the rows of a log, whose first batch was taken already; gives what each thread has counted.
-    pub(super) fn log<C: Count>(
-        &mut self,
-        reader: &mut Reader,
-        first: Option<RecordBatch>,
-        make: &(dyn Fn() -> C + Sync),
-    ) -> Result<Vec<C>> {
-        let failed = AtomicBool::new(false);
-        // A chunk of the log stays in memory as long as its batch waits.
-        let (send, receive) = sync_channel::<RecordBatch>(2 * self.threads);
-        let receive = Arc::new(Mutex::new(receive));
-        thread::scope(|scope| {
-            let counting: Vec<_> = (0..self.threads)
-                .map(|_| {
-                    let (receive, failed, sieve) = (Arc::clone(&receive), &failed, self.sieve);
-                    scope.spawn(move || {
-                        let outcome = count(&receive, sieve, make(), failed);
-                        if outcome.is_err() {
-                            failed.store(true, Ordering::Relaxed);
-                            // Whoever gives batches must not wait for ever.
-                            while next(&receive).is_some() {}
-                        }
-                        outcome
-                    })
-                })
-                .collect();
-            drop(receive);
-            let progress = reader.progress();
-            let feed = || -> Result<()> {
-                let mut batch = first;
-                loop {
-                    let Some(full) = batch.take() else {
-                        batch = reader.next_batch()?;
-                        match batch {
-                            Some(_) => continue,
-                            None => return Ok(()),
-                        }
-                    };
-                    if failed.load(Ordering::Relaxed) || send.send(full).is_err() {
-                        return Ok(());
-                    }
-                    (self.watch)(progress.bytes_read())?;
-                    self.stop.check()?;
-                }
-            };
-            let fed = feed();
-            drop(send);
-            // What a counter says comes first: it is why the feeding ended.
-            let counts = counting.into_iter().map(joined).collect::<Result<Vec<C>>>()?;
-            fed.map(|()| counts)
-        })
+impl<C: Crew> Desk<C> {
+    fn count(&self, batch: RecordBatch) -> Result<()> {
+        self.crew.push(&self.sieve.apply(batch)?)
+    }
+}
+
+/// A desk that is set up when the first row is there, on whose offset it may depend.
+pub(super) struct Reception<C>(Arc<OnceLock<Desk<C>>>);
+
+impl<C: Crew> Reception<C> {
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
     }
 
-    /// Counts the rows of a table, each thread those of one part.
-    pub(super) fn table<C: Count>(
-        &mut self,
-        parts: Vec<Part>,
-        make: &(dyn Fn() -> C + Sync),
-    ) -> Result<Vec<C>> {
-        const GLANCE: Duration = Duration::from_millis(50);
-        let (failed, read) = (AtomicBool::new(false), std::sync::atomic::AtomicU64::new(0));
-        thread::scope(|scope| {
-            let counting: Vec<_> = parts
-                .into_iter()
-                .map(|mut part| {
-                    let (failed, read, sieve, stop) = (&failed, &read, self.sieve, self.stop);
-                    scope.spawn(move || {
-                        let mut counter = make();
-                        let mut work = || -> Result<()> {
-                            while let Some(batch) = part.next() {
-                                stop.check()?;
-                                if failed.load(Ordering::Relaxed) {
-                                    return Ok(());
-                                }
-                                counter.push(&sieve.apply(batch?)?)?;
-                                read.fetch_max(part.bytes_read(), Ordering::Relaxed);
-                            }
-                            Ok(())
-                        };
-                        let outcome = work();
-                        failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
-                        outcome.map(|()| counter)
-                    })
-                })
-                .collect();
-            let mut watched = Ok(());
-            while watched.is_ok() && !counting.iter().all(ScopedJoinHandle::is_finished) {
-                watched = (self.watch)(read.load(Ordering::Relaxed));
-                failed.fetch_or(watched.is_err(), Ordering::Relaxed);
-                thread::sleep(GLANCE);
+    /// Has batches counted on the threads that parsed them, as soon as the desk is there.
+    pub(super) fn attend(&self, builder: ReaderBuilder) -> ReaderBuilder {
+        let desk = Arc::clone(&self.0);
+        builder.with_map(move |batch| match desk.get() {
+            Some(desk) => {
+                let none = batch.slice(0, 0);
+                desk.count(batch).map(|()| none)
             }
-            let counts = counting.into_iter().map(joined).collect::<Result<Vec<C>>>()?;
-            watched.map(|()| counts)
+            None => Ok(batch),
         })
     }
-}
 
-fn next(receive: &Mutex<Receiver<RecordBatch>>) -> Option<RecordBatch> {
-    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
-}
-
-fn count<C: Count>(
-    receive: &Mutex<Receiver<RecordBatch>>,
-    sieve: &Sieve,
-    mut counter: C,
-    failed: &AtomicBool,
-) -> Result<C> {
-    while let Some(batch) = next(receive) {
-        if !failed.load(Ordering::Relaxed) {
-            counter.push(&sieve.apply(batch)?)?;
+    /// Reads to the end. What comes before the desk is there comes here, in order.
+    pub(super) fn read(
+        &self,
+        reader: &mut Reader,
+        set_up: impl Fn(Option<&RecordBatch>) -> Result<Desk<C>>,
+    ) -> Result<()> {
+        while let Some(batch) = reader.next_batch()? {
+            self.desk(|| set_up(Some(&batch)))?.count(batch)?;
         }
+        self.desk(|| set_up(None)).map(drop)
     }
-    Ok(counter)
+
+    fn desk(&self, set_up: impl FnOnce() -> Result<Desk<C>>) -> Result<&Desk<C>> {
+        if self.0.get().is_none() {
+            // Nobody else sets it up.
+            let _ = self.0.set(set_up()?);
+        }
+        Ok(self.0.get().expect("it was set up"))
+    }
+
+    /// The desk, after a reading that went well.
+    pub(super) fn close(&self) -> &Desk<C> {
+        self.0.get().expect("reading to the end sets it up")
+    }
 }
 
-fn joined<C>(thread: ScopedJoinHandle<'_, Result<C>>) -> Result<C> {
-    thread.join().unwrap_or_else(|_| {
-        Err(Error::new(ErrorKind::Io, "a thread that counts has panicked")
-            .with_hint("this is a fault of nasalogs: please report it"))
+/// Counts the rows of a table, each thread those of one part.
+pub(super) fn table<C: Crew>(
+    parts: Vec<Part>,
+    desk: &Desk<C>,
+    stop: &Stop,
+    watch: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let read = AtomicU64::new(0);
+    let count = |part: &mut Part, ended: &AtomicBool| -> Result<()> {
+        while let Some(batch) = part.next() {
+            stop.check()?;
+            if ended.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            desk.count(batch?)?;
+            read.fetch_max(part.bytes_read(), Ordering::Relaxed);
+        }
+        Ok(())
+    };
+    let count = &count;
+    let work = parts.into_iter().map(|mut part| move |ended: &AtomicBool| count(&mut part, ended));
+    watched(work, &|| read.load(Ordering::Relaxed), &AtomicBool::new(false), watch)
+}
+
+/// Does some work on threads of its own, and is told from time to time how far it is, on this one. `ended` is set when a part
+/// has failed, and the others need not go on.
+pub(super) fn watched<W: FnOnce(&AtomicBool) -> Result<()> + Send>(
+    work: impl IntoIterator<Item = W>,
+    progress: &dyn Fn() -> u64,
+    ended: &AtomicBool,
+    watch: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    const GLANCE: Duration = Duration::from_millis(50);
+    thread::scope(|scope| {
+        let (done, wait) = channel::<()>();
+        let threads: Vec<_> = work
+            .into_iter()
+            .map(|work| {
+                let done = done.clone();
+                scope.spawn(move || {
+                    let outcome = work(ended);
+                    ended.fetch_or(outcome.is_err(), Ordering::Relaxed);
+                    drop(done);
+                    outcome
+                })
+            })
+            .collect();
+        drop(done);
+        let mut watching = watch(progress());
+        // Nothing is sent: it ends when nobody is left who could.
+        while wait.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+            if watching.is_ok() {
+                watching = watch(progress());
+                ended.fetch_or(watching.is_err(), Ordering::Relaxed);
+            }
+        }
+        let mut outcome = Ok(());
+        for thread in threads {
+            let one = thread.join().unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Io, "a thread that counts has panicked")
+                    .with_hint("this is a fault of nasalogs: please report it"))
+            });
+            outcome = outcome.and(one);
+        }
+        // Whoever watches knows best why it ended.
+        watching.and(outcome)
     })
 }

@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nasalogs::arrow::array::{RecordBatch, RecordBatchReader};
-use nasalogs::filter::{Filter, Sieve, Zone};
+use nasalogs::filter::{Filter, Zone};
 use nasalogs::lake::{Scan, find};
 use nasalogs::report::{
-    Account, COLUMNS, Cube, CubeOptions, EncodedCube, Lines, Report, ReportOptions, Tally,
+    Account, COLUMNS, CubeOptions, Cubes, EncodedCube, Lines, Report, ReportOptions, Tallies, Tally,
 };
 use nasalogs::source::Source;
 use nasalogs::{
-    Error, ErrorKind, LogFormat, MaxRejects, ParseOptions, Reader, ReaderBuilder, Reject, RejectReason,
-    Result, Summary,
+    Error, ErrorKind, LogFormat, MaxRejects, ParseOptions, ReaderBuilder, Reject, RejectReason, Result,
+    Summary,
 };
 
-use super::count::Pass;
+use super::count::{Crew, Desk, Reception, table, watched};
 use super::replay::Replay;
 use super::{Args, memory};
 use crate::filter::{self, first_offset};
@@ -100,12 +101,7 @@ struct Run<'a> {
     stop: &'a Stop,
 }
 
-/// A log that was opened, and whose first rows were looked at.
-struct Opened {
-    reader: Reader,
-    first: Option<RecordBatch>,
-    firsts: Arc<Mutex<BTreeMap<RejectReason, Reject>>>,
-}
+type Firsts = Arc<Mutex<BTreeMap<RejectReason, Reject>>>;
 
 impl Run<'_> {
     fn has_page(&self) -> bool {
@@ -113,10 +109,8 @@ impl Run<'_> {
     }
 
     fn logs(&self, sources: Vec<Source>, watch: &mut Watch<'_>) -> Result<Outcome> {
-        let mut names: Vec<String> = Vec::with_capacity(sources.len());
-        names.extend(
-            sources.iter().map(|source| source.name().as_deref().unwrap_or("standard input").to_owned()),
-        );
+        let name = |source: &Source| source.name().as_deref().unwrap_or("standard input").to_owned();
+        let names: Vec<String> = sources.iter().map(name).collect();
         let options = self.parse_options()?;
         let mut passes = if self.has_page() || self.filter.needs_end() {
             Passes::Several(Replay::new(sources)?)
@@ -128,28 +122,72 @@ impl Run<'_> {
         } else {
             None
         };
-        let mut opened = self.open(passes.next()?, &options, true)?;
-        let zone = self.zone(opened.first.as_ref());
-        let sieve = self.filter.settle(&zone, end)?;
-        let total = opened.reader.progress().total();
-        let tally = {
-            let mut watch = |read| watch(read, total);
-            let mut pass = self.pass(&sieve, &mut watch);
-            let first = opened.first.take();
-            self.tally(zone, |make| pass.log(&mut opened.reader, first, make))?
+        let (counting, firsts) = (Reception::new(), Firsts::default());
+        let set_up = |first: Option<&RecordBatch>| {
+            let zone = self.zone(first);
+            let sieve = self.filter.settle(&zone, end)?;
+            Ok(Desk { sieve, crew: Tallies::new(self.report_options(zone)) })
         };
-        let account = self.account(names, &opened.reader.summary(), &tally, &opened.firsts);
-        let report = tally.report(&account, self.args.top);
+        let summary = self.read(passes.next()?, &options, &counting, Some(&firsts), set_up, watch)?;
+        let tally = counting.close().crew.merge()?;
+        let report = tally.report(&self.account(names, &summary, &tally, &firsts), self.args.top);
         if !self.has_page() {
             return Ok(Outcome { report, cube: None });
         }
-        // Its chunks need not be in memory any longer.
-        drop(opened);
-        let Opened { mut reader, first, .. } = self.open(passes.next()?, &options, false)?;
-        let mut watch = |read| watch(read, total);
-        let mut pass = self.pass(&sieve, &mut watch);
-        let cubes = pass.log(&mut reader, first, &|| Cube::new(&tally, &CubeOptions::new()))?;
-        Ok(Outcome { report, cube: merged(cubes).map(Cube::encode) })
+        let cubes = Reception::new();
+        let set_up = |_: Option<&RecordBatch>| {
+            let crew = Cubes::new(&tally, &CubeOptions::new());
+            Ok(Desk { sieve: counting.close().sieve.clone(), crew })
+        };
+        self.read(passes.next()?, &options, &cubes, None, set_up, watch)?;
+        Ok(Outcome { report, cube: Some(cubes.close().crew.merge().encode()) })
+    }
+
+    /// Reads logs to their end, and has their rows counted.
+    fn read<C: Crew>(
+        &self,
+        sources: Vec<Source>,
+        options: &ParseOptions,
+        reception: &Reception<C>,
+        firsts: Option<&Firsts>,
+        set_up: impl Fn(Option<&RecordBatch>) -> Result<Desk<C>> + Send,
+        watch: &mut Watch<'_>,
+    ) -> Result<Summary> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let has_ended = Arc::clone(&ended);
+        let mut builder = ReaderBuilder::new()
+            .with_options(options.clone())
+            .with_jobs(self.jobs)
+            .with_stop(self.stop.flag())
+            .with_watch(move || match has_ended.load(Ordering::Relaxed) {
+                true => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+                false => Ok(()),
+            })
+            .with_max_rejects(self.args.max_rejects.unwrap_or(MaxRejects::None));
+        if let Some(firsts) = firsts {
+            let firsts = Arc::clone(firsts);
+            builder = builder.with_rejects(move |reject| {
+                let mut firsts = firsts.lock().unwrap_or_else(PoisonError::into_inner);
+                firsts.entry(reject.reason).or_insert(reject);
+                Ok(())
+            });
+        }
+        let mut reader = reception.attend(builder).open_sources(sources)?;
+        let (schema, format) = (reader.schema(), reader.summary().format.map(|format| format.to_string()));
+        self.filter.check(&schema, format.as_deref())?;
+        if schema.index_of("ts").is_err() {
+            let format = format.unwrap_or_default();
+            return Err(Error::new(
+                ErrorKind::Options,
+                format!("the format {format} has no time of the request"),
+            )
+            .with_hint("a report counts by time: add %t to the format, or read other logs"));
+        }
+        let progress = reader.progress();
+        let reading = &mut reader;
+        let work = move |_: &AtomicBool| reception.read(reading, set_up);
+        watched([work], &|| progress.bytes_read(), &ended, &mut |read| watch(read, progress.total()))?;
+        Ok(reader.summary())
     }
 
     fn table(&self, files: Vec<PathBuf>, names: Vec<String>, watch: &mut Watch<'_>) -> Result<Outcome> {
@@ -167,9 +205,9 @@ impl Run<'_> {
         let sieve = self.filter.settle(&zone, end)?;
         let scan = scan.within(sieve.since(), sieve.until());
         let total = Some(scan.bytes());
-        let mut watch = |read| watch(read, total);
-        let mut pass = self.pass(&sieve, &mut watch);
-        let tally = self.tally(zone, |make| pass.table(scan.divide(self.jobs), make))?;
+        let desk = Desk { sieve, crew: Tallies::new(self.report_options(zone)) };
+        table(scan.divide(self.jobs), &desk, self.stop, &mut |read| watch(read, total))?;
+        let tally = desk.crew.merge()?;
         let filtered = rows.saturating_sub(tally.requests());
         let account = Account {
             inputs: names,
@@ -180,13 +218,12 @@ impl Run<'_> {
             ..Account::default()
         };
         let report = tally.report(&account, self.args.top);
-        let cube = if self.has_page() {
-            let cubes = pass.table(scan.divide(self.jobs), &|| Cube::new(&tally, &CubeOptions::new()))?;
-            merged(cubes).map(Cube::encode)
-        } else {
-            None
-        };
-        Ok(Outcome { report, cube })
+        if !self.has_page() {
+            return Ok(Outcome { report, cube: None });
+        }
+        let desk = Desk { sieve: desk.sieve, crew: Cubes::new(&tally, &CubeOptions::new()) };
+        table(scan.divide(self.jobs), &desk, self.stop, &mut |read| watch(read, total))?;
+        Ok(Outcome { report, cube: Some(desk.crew.merge().encode()) })
     }
 
     fn parse_options(&self) -> Result<ParseOptions> {
@@ -201,60 +238,14 @@ impl Run<'_> {
         })
     }
 
-    fn open(&self, sources: Vec<Source>, options: &ParseOptions, is_first: bool) -> Result<Opened> {
-        let firsts: Arc<Mutex<BTreeMap<RejectReason, Reject>>> = Arc::default();
-        let mut builder = ReaderBuilder::new()
-            .with_options(options.clone())
-            .with_jobs(self.jobs)
-            .with_stop(self.stop.flag())
-            .with_max_rejects(self.args.max_rejects.unwrap_or(MaxRejects::None));
-        if is_first {
-            let firsts = Arc::clone(&firsts);
-            builder = builder.with_rejects(move |reject| {
-                let mut firsts = firsts.lock().unwrap_or_else(PoisonError::into_inner);
-                firsts.entry(reject.reason).or_insert(reject);
-                Ok(())
-            });
-        }
-        let mut reader = builder.open_sources(sources)?;
-        let (schema, format) = (reader.schema(), reader.summary().format.map(|format| format.to_string()));
-        self.filter.check(&schema, format.as_deref())?;
-        if schema.index_of("ts").is_err() {
-            let format = format.unwrap_or_default();
-            return Err(Error::new(
-                ErrorKind::Options,
-                format!("the format {format} has no time of the request"),
-            )
-            .with_hint("a report counts by time: add %t to the format, or read other logs"));
-        }
-        let first = reader.next_batch()?;
-        Ok(Opened { reader, first, firsts })
-    }
-
     /// The zone, now that the first rows are there.
     fn zone(&self, first: Option<&RecordBatch>) -> Zone {
         self.args.filter.zone().resolve(first.map_or(0, first_offset))
     }
 
-    fn pass<'a>(&'a self, sieve: &'a Sieve, watch: &'a mut dyn FnMut(u64) -> Result<()>) -> Pass<'a> {
-        Pass { sieve, threads: self.jobs, stop: self.stop, watch }
-    }
-
-    /// What all threads count, each with its share of the memory.
-    fn tally(
-        &self,
-        zone: Zone,
-        count: impl FnOnce(&(dyn Fn() -> Tally + Sync)) -> Result<Vec<Tally>>,
-    ) -> Result<Tally> {
+    fn report_options(&self, zone: Zone) -> ReportOptions {
         let most = self.args.max_memory.unwrap_or_else(|| memory::total() / 2);
-        let options =
-            ReportOptions::new().with_zone(zone).with_max_memory(most).with_approx(self.args.approx);
-        let share = options.clone().with_max_memory(most / self.jobs.max(1) as u64);
-        let mut whole = Tally::new(&options);
-        for tally in count(&|| Tally::new(&share))? {
-            whole.merge(tally)?;
-        }
-        Ok(whole)
+        ReportOptions::new().with_zone(zone).with_max_memory(most).with_approx(self.args.approx)
     }
 
     fn account(
@@ -300,13 +291,6 @@ impl Passes {
             Self::Several(replay) => replay.next(),
         }
     }
-}
-
-fn merged(cubes: Vec<Cube>) -> Option<Cube> {
-    cubes.into_iter().reduce(|mut whole, cube| {
-        whole.merge(cube);
-        whole
-    })
 }
 
 fn now() -> i64 {

@@ -7,8 +7,8 @@ r"""Web server access logs to Arrow, at the speed of memory, with every line acc
 1 ['/a']
 
 `read` opens logs to be read batch by batch, or whole by pyarrow, pandas, Polars or DuckDB; `parse` and
-`parse_line` take lines that are in memory; `convert` writes Parquet, Arrow, NDJSON or CSV. None of them needs
-another package, except those that you ask for by name.
+`parse_line` take lines that are in memory; `convert` writes Parquet, Arrow, NDJSON or CSV; `report` says what
+happened. None of them needs another package, except those that you ask for by name.
 """
 
 import warnings
@@ -21,6 +21,7 @@ from nasalogs._core import (
     Record,
     RecordBatch,
     Reject,
+    Report,
     Schema,
     Summary,
     Traffic,
@@ -32,6 +33,7 @@ from nasalogs._core import (
     parse,
     parse_line,
     read,
+    report,
     schema,
 )
 from nasalogs._error import ParseError
@@ -45,6 +47,7 @@ __all__ = [
     "Record",
     "RecordBatch",
     "Reject",
+    "Report",
     "Schema",
     "Summary",
     "Traffic",
@@ -55,6 +58,7 @@ __all__ = [
     "parse",
     "parse_line",
     "read",
+    "report",
     "schema",
 ]
 

@@ -18,6 +18,7 @@ __all__ = [
     "Record",
     "RecordBatch",
     "Reject",
+    "Report",
     "Requests",
     "Schema",
     "StreamReject",
@@ -34,6 +35,7 @@ __all__ = [
     "parse_kinesis_event",
     "parse_line",
     "read",
+    "report",
     "requests",
     "schema",
     "transform_firehose_event",
@@ -50,6 +52,8 @@ class _Readable(Protocol):
 _Path: TypeAlias = str | PathLike[str] | PathLike[bytes]
 _Source: TypeAlias = _Path | Buffer | _Readable | Iterable[Buffer] | Iterable[_Path] | list[Any] | tuple[Any, ...]
 _Line: TypeAlias = str | Buffer
+# Of a report: one status or several.
+_Several: TypeAlias = int | str | Iterable[int | str] | None
 
 _Encoding: TypeAlias = Literal["escape", "latin1", "binary"]
 _Strings: TypeAlias = Literal["utf8", "view", "compact"]
@@ -210,6 +214,14 @@ class Reject:
     def raw(self) -> bytes: ...
     def __eq__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class Report:
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+    def to_html(self) -> str: ...
+    def to_markdown(self) -> str: ...
+    def _repr_html_(self) -> str: ...
 
 @final
 class Summary:
@@ -404,6 +416,28 @@ def convert(
     append: bool = False,
 ) -> Summary: ...
 def detect(source: _Source) -> Detection: ...
+def report(
+    source: _Source,
+    *,
+    format: str = "auto",
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+    status: _Several = None,
+    method: str | Iterable[str] | None = None,
+    path: str | Iterable[str] | None = None,
+    host: str | Iterable[str] | None = None,
+    exclude_status: _Several = None,
+    exclude_method: str | Iterable[str] | None = None,
+    exclude_path: str | Iterable[str] | None = None,
+    exclude_host: str | Iterable[str] | None = None,
+    tz: str = "log",
+    top: int = 10,
+    page: bool = True,
+    max_memory: int | None = None,
+    approx: bool = False,
+    max_rejects: float | str | None = None,
+    jobs: int = 0,
+) -> Report: ...
 def schema(
     format: str,
     *,

@@ -84,6 +84,7 @@ class Cube {
     const at = this.cells.read(bytes, 0, meta.cells);
     this.sample.read(bytes, at, meta.sample.cells);
     this.codes = {};
+    this.wholeView = null; // what `whole` has made of it
     for (const [name, dictionary] of Object.entries(DICTIONARIES)) {
       this.codes[name] = new Map((meta[dictionary] ?? []).map((entry, i) => [entry, i + FIRST]));
     }
@@ -96,15 +97,20 @@ class Cube {
       for (const entry of delta.names?.[dictionary] ?? []) this.codes[name].set(entry, this.meta[dictionary].push(entry) - 1 + FIRST);
     }
     this.classes = Uint8Array.from([0, 0, ...this.meta.statuses.map(classOf)]);
+    this.wholeView = null;
     if (delta.starts) this.meta.starts.push(...delta.starts);
     if (delta.local) this.meta.local.push(...delta.local);
     const at = this.cells.read(bytes, 0, delta.cells);
     this.sample.read(bytes, at, delta.sample ?? 0);
   }
 
-  /** Is there such an entry? */
-  has(name, entry) {
-    return this.codes[name].has(entry);
+  /** An array of zeros, the same one each time that it is asked for: what a click needs is not made anew at each. */
+  scratch(name, type, length) {
+    this.arrays ??= new Map();
+    let found = this.arrays.get(name);
+    if (found && found.length >= length) found.fill(0);
+    else this.arrays.set(name, (found = new type(length)));
+    return found;
   }
 
   /** The buckets that begin in [from, to): the first, and the one after the last. */
@@ -126,7 +132,7 @@ class Cube {
     }
     const { bucket, status } = cells.columns;
     const wanted = filter.class;
-    const picked = new Uint32Array(cells.length);
+    const picked = this.scratch(cells === this.cells ? "cells" : "sample", Uint32Array, cells.length);
     let count = 0;
     next: for (let i = 0; i < cells.length; i++) {
       if (bucket[i] < lo || bucket[i] >= hi) continue;
@@ -152,17 +158,17 @@ function lowerBound(sorted, value) {
 
 /** How many distinct hosts each of `groups` has: bounded by the named ones, estimated from the sample between. */
 class Distinct {
-  constructor(cube, groups) {
-    this.groups = groups;
+  constructor(cube, name, groups) {
+    const { host } = cube.sample.columns;
     this.rate = cube.meta.sample.rate;
     this.named = cube.meta.hosts.length + FIRST;
-    this.seen = new Uint8Array(groups * this.named);
-    this.least = new Uint32Array(groups);
-    this.unnamed = new Float64Array(groups); // requests of hosts without a name
+    this.seen = cube.scratch(`seen ${name}`, Uint8Array, groups * this.named);
+    this.least = cube.scratch(`least ${name}`, Uint32Array, groups);
+    this.unnamed = cube.scratch(`unnamed ${name}`, Float64Array, groups); // requests of hosts without a name
     this.width = 1;
-    for (let i = 0; i < cube.sample.length; i++) this.width = Math.max(this.width, cube.sample.columns.host[i] + 1);
-    this.sampled = new Uint8Array(groups * this.width);
-    this.hits = new Uint32Array(groups);
+    for (let i = 0; i < cube.sample.length; i++) if (host[i] >= this.width) this.width = host[i] + 1;
+    this.sampled = cube.scratch(`sampled ${name}`, Uint8Array, groups * this.width);
+    this.hits = cube.scratch(`hits ${name}`, Uint32Array, groups);
   }
 
   cell(group, host, requests) {
@@ -181,12 +187,13 @@ class Distinct {
     }
   }
 
-  /** A number where it is known, { n, error, least, most } where it is estimated, null where there is no sample for that. */
+  /** A number where it is known, { n, error, least, most } where it is estimated. */
   of(group, hasSample) {
     const least = this.least[group] + (this.unnamed[group] ? 1 : 0);
     const most = this.least[group] + this.unnamed[group];
     if (least === most) return least;
-    if (!hasSample) return null;
+    // What is sampled tells URLs and statuses apart, and nothing else.
+    if (!hasSample) return { n: Math.round((least + most) / 2), error: most - least, least, most, vague: true };
     const n = this.hits[group] * this.rate;
     if (this.rate === 1) return n;
     const error = Math.sqrt(Math.max(1, this.hits[group]) * this.rate * (this.rate - 1));
@@ -199,16 +206,19 @@ class Distinct {
 /** Requests and more, summed by the codes of a dimension. */
 function sums(cube, picked, name) {
   const column = cube.cells.columns[name];
-  if (!column) return null;
   const entries = cube.meta[DICTIONARIES[name]];
+  if (!column || !entries) return null;
   const { requests, bytes, status } = cube.cells.columns;
   const length = entries.length + FIRST;
   const found = { entries, requests: new Float64Array(length), bytes: new Float64Array(length), errors: new Float64Array(length) };
-  for (const i of picked) {
+  const [r, b, e] = [found.requests, found.bytes, found.errors];
+  const { classes } = cube;
+  for (let at = 0; at < picked.length; at++) {
+    const i = picked[at];
     const code = column[i];
-    found.requests[code] += requests[i];
-    found.bytes[code] += bytes[i];
-    if (cube.classes[status[i]] >= 4) found.errors[code] += requests[i];
+    r[code] += requests[i];
+    b[code] += bytes[i];
+    if (classes[status[i]] >= 4) e[code] += requests[i];
   }
   return found;
 }
@@ -229,10 +239,12 @@ function failing(cube, picked, test) {
   const { url, requests, status } = cube.cells.columns;
   const wanted = Uint8Array.from([0, 0, ...cube.meta.statuses.map((s) => (test(s) ? 1 : 0))]);
   const counts = new Float64Array(cube.meta.urls.length + FIRST);
-  for (const i of picked) if (wanted[status[i]]) counts[url[i]] += requests[i];
+  for (let at = 0; at < picked.length; at++) {
+    const i = picked[at];
+    if (wanted[status[i]]) counts[url[i]] += requests[i];
+  }
   const sum = { entries: cube.meta.urls, requests: counts };
-  const rows = rowsOf(sum, (name, code) => ({ name, requests: counts[code] })).filter((row) => row.name !== null);
-  return { total: null, rows, other: counts[OTHER] };
+  return { rows: rowsOf(sum, (name, code) => ({ name, requests: counts[code] })).filter((row) => row.name !== null) };
 }
 
 /** Everything that the panels draw, from the cells under a filter. */
@@ -250,31 +262,42 @@ function aggregate(cube, report, filter) {
 
   const buckets = [];
   for (let b = 0; b < meta.starts.length; b++) {
-    buckets.push({ at: meta.starts[b], requests: 0, bytes: 0, hosts: 0, classes: [0, 0, 0, 0, 0, 0] });
+    buckets.push({ at: meta.starts[b], requests: 0, bytes: 0, hosts: 0, classes: null });
   }
-  const whole = new Distinct(cube, 1);
-  const byUrl = new Distinct(cube, meta.urls.length + FIRST);
-  const byBucket = new Distinct(cube, meta.starts.length);
+  const whole = new Distinct(cube, "all", 1);
+  const byUrl = new Distinct(cube, "url", meta.urls.length + FIRST);
+  const byBucket = new Distinct(cube, "bucket", meta.starts.length);
   const sizeCounts = new Float64Array(66);
-  for (const i of picked) {
+  const { classes } = cube;
+  // By bucket, in arrays: objects are made of them once.
+  const requestsAt = new Float64Array(buckets.length);
+  const bytesAt = new Float64Array(buckets.length);
+  const classesAt = new Float64Array(buckets.length * 6);
+  for (let p = 0; p < picked.length; p++) {
+    const i = picked[p];
     const n = requests[i];
-    const kind = cube.classes[status[i]];
-    const at = buckets[bucket[i]];
-    at.requests += n;
-    at.bytes += bytes[i];
-    at.classes[kind] += n;
-    view.requests += n;
-    view.bytes += bytes[i];
-    if (kind === 4) view.client_errors += n;
-    else if (kind === 5) view.server_errors += n;
+    const at = bucket[i];
+    requestsAt[at] += n;
+    bytesAt[at] += bytes[i];
+    classesAt[at * 6 + classes[status[i]]] += n;
     sizeCounts[sizes[i]] += n;
     whole.cell(0, host[i], n);
     byUrl.cell(url[i], host[i], n);
-    byBucket.cell(bucket[i], host[i], n);
+    byBucket.cell(at, host[i], n);
   }
+  buckets.forEach((b, at) => {
+    b.requests = requestsAt[at];
+    b.bytes = bytesAt[at];
+    b.classes = Array.from(classesAt.subarray(at * 6, at * 6 + 6));
+    view.requests += b.requests;
+    view.bytes += b.bytes;
+    view.client_errors += b.classes[4];
+    view.server_errors += b.classes[5];
+  });
   if (sampled) {
     const { columns } = cube.sample;
-    for (const i of sampled) {
+    for (let p = 0; p < sampled.length; p++) {
+      const i = sampled[p];
       whole.sampleOf(0, columns.host[i]);
       byUrl.sampleOf(columns.url[i], columns.host[i]);
       byBucket.sampleOf(columns.bucket[i], columns.host[i]);
@@ -298,12 +321,10 @@ function aggregate(cube, report, filter) {
   const urls = sums(cube, picked, "url");
   const row = (sum) => (name, code) => ({ name, requests: sum.requests[code], bytes: sum.bytes[code], errors: sum.errors[code] });
   view.urls = {
-    total: null,
     rows: rowsOf(urls, (name, code) => ({ ...row(urls)(name, code), hosts: byUrl.of(code, counted) })).filter((r) => r.name !== null),
-    other: urls.requests[OTHER] + urls.requests[NONE],
   };
   const hosts = sums(cube, picked, "host");
-  view.hosts = { total: null, rows: rowsOf(hosts, row(hosts)).filter((r) => r.name !== null), other: hosts.requests[OTHER] };
+  view.hosts = { rows: rowsOf(hosts, row(hosts)).filter((r) => r.name !== null) };
   view.not_found = failing(cube, picked, (s) => s === 404);
   view.failed = failing(cube, picked, (s) => classOf(s) === 5);
 
@@ -322,7 +343,7 @@ function aggregate(cube, report, filter) {
     if (Array.isArray(report[plural])) {
       if (other) rows.push({ name: "(other)", requests: other, bytes: sum.bytes[OTHER], rest: true });
       view[plural] = rows;
-    } else view[plural] = { total: null, rows, other };
+    } else view[plural] = { rows };
   }
 
   view.hours = null;
@@ -353,7 +374,7 @@ function whole(report, cube) {
       if (!view[name] || !all[name]) continue;
       const known = new Set(view[name].rows.map((row) => row.name));
       view[name].rows.push(...all[name].rows.filter((row) => !known.has(row.name)));
-      view[name].other = all[name].other;
+      view[name].rows.sort((a, b) => b.requests - a.requests);
     }
   }
   return view;
@@ -364,7 +385,8 @@ function requestsOver(cube, filter) {
   const { from, to, ...rest } = filter;
   const { bucket, requests } = cube.cells.columns;
   const counts = new Float64Array(cube.meta.starts.length);
-  for (const i of cube.select(cube.cells, rest)) counts[bucket[i]] += requests[i];
+  const picked = cube.select(cube.cells, rest);
+  for (let p = 0; p < picked.length; p++) counts[bucket[picked[p]]] += requests[picked[p]];
   return counts;
 }
 

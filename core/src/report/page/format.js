@@ -42,7 +42,7 @@ function distinct(n) {
 function distinctTitle(n) {
   if (n === null || n === undefined) return "not known under this filter";
   if (!isEstimate(n)) return exact(n);
-  if (n.vague) return `from ${exact(n.least)} to ${exact(n.most)}: too few of them are in the sample for an estimate`;
+  if (n.vague) return `from ${exact(n.least)} to ${exact(n.most)}: under this filter no estimate can be made`;
   return `an estimate from a sample: ${exact(n.n)} ± ${exact(n.error)} (one standard error)`;
 }
 

@@ -72,6 +72,7 @@ class Live {
     });
     on("report", (report) => {
       this.page.report = report;
+      if (report.zone !== this.page.clock.name) this.page.clock = new Clock(report.zone);
       this.dirty = true;
     });
     on("cube", ({ version, seq }) => {
@@ -87,7 +88,13 @@ class Live {
       this.requests = [...requests.slice().reverse(), ...(whole ? [] : this.requests)].slice(0, KEPT);
       if (!this.held) this.drawLast();
     });
-    this.source.addEventListener("error", () => this.say("lost", "connection lost, trying again"));
+    this.source.addEventListener("error", () => this.lose());
+  }
+
+  lose() {
+    // It may be another server that answers next: its cube is fetched anew.
+    this.version = null;
+    this.say("lost", "connection lost, trying again");
   }
 
   say(state, text) {
@@ -99,7 +106,7 @@ class Live {
   /** Redraw when something has come, unless a click is under way; reconnect when nothing comes. */
   tick() {
     if (performance.now() - this.heard > SILENCE) {
-      this.say("lost", "connection lost, trying again");
+      this.lose();
       this.connect();
     }
     if (!this.dirty || this.pressed || document.hidden) return;

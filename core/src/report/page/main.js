@@ -17,7 +17,7 @@ class Page {
 
   /** Can it be filtered, and by this? */
   canFilter(dimension, name) {
-    if (!this.meta) return false;
+    if (!this.meta || !this.report.requests) return false;
     if (dimension === undefined) return true;
     return (this.meta[DICTIONARIES[dimension]] ?? []).includes(name);
   }
@@ -103,7 +103,7 @@ class Page {
     this.liveNode = el("section", { class: "grid", hidden: true, "aria-label": "Now" });
     this.traffic = new Traffic(this);
     const traffic = { id: "traffic", title: "Traffic over time", span: 8, draw: (_, view) => this.traffic.draw(view) };
-    this.panels = [traffic, ...PANELS].filter((panel) => !panel.when || panel.when(this.report));
+    this.panels = [traffic, ...PANELS];
     let column = null;
     for (const panel of this.panels) {
       const body = el("div", { class: "body" });
@@ -116,10 +116,9 @@ class Page {
     }
     this.root.replaceChildren(this.header, this.chips, this.status, this.liveNode, this.tiles, this.grid, this.foot);
     let frame = 0;
-    let before = 0;
+    this.drawnAt = 0;
     new ResizeObserver(() => {
-      if (this.root.clientWidth === before) return;
-      before = this.root.clientWidth;
+      if (this.root.clientWidth === this.drawnAt) return;
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => this.draw());
     }).observe(this.root);
@@ -139,7 +138,7 @@ class Page {
 
   /** The room of a panel's body. */
   width(id) {
-    return Math.max(200, Math.floor(this.bodies.get(id).clientWidth || 320));
+    return this.widths.get(id);
   }
 
   timeline(id) {
@@ -149,14 +148,20 @@ class Page {
 
   draw() {
     if (!this.view) return;
+    this.drawnAt = this.root.clientWidth;
+    // All are read before anything is written: the browser lays out once.
+    this.widths = new Map([...this.bodies].map(([id, body]) => [id, Math.max(200, Math.floor(body.clientWidth || 320))]));
     const focused = document.activeElement?.dataset?.key;
     this.drawHeader();
     this.drawChips();
     this.tiles.replaceChildren(tiles(this, this.view));
-    // All widths are read before anything is written.
     for (const panel of this.panels) {
+      const body = this.bodies.get(panel.id);
+      const there = !panel.when || panel.when(this.report);
+      body.parentElement.hidden = !there;
+      if (!there) continue;
       const drawn = panel.draw(this, this.view).flat().filter(Boolean);
-      this.bodies.get(panel.id).replaceChildren(...drawn);
+      body.replaceChildren(...drawn);
     }
     for (const { brush } of this.timelines.values()) brush.reset();
     this.drawFoot();
@@ -169,7 +174,8 @@ class Page {
 
   drawHeader() {
     const { report, clock } = this;
-    const names = report.inputs.map(visible);
+    const paths = report.inputs.map(visible);
+    const names = paths.map((path) => path.split("/").filter(Boolean).at(-1) ?? path);
     const title = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${exact(names.length - 2)} more` : names.join(", ") || "no input";
     const { first, last } = report.period ?? { first: null, last: null };
     const zone = /^[+-]/.test(clock.name) ? `UTC${clock.name.replace("-", "−")}` : clock.name.toUpperCase() === "UTC" ? "UTC" : clock.name;
@@ -182,7 +188,7 @@ class Page {
     this.themeButton ??= themeButton();
     this.header.replaceChildren(
       el("div", { class: "brand" }, el("span", { class: "logo", "aria-hidden": "true" }), "nasalogs", el("span", { class: "spring" }), this.live?.indicator ?? null, this.themeButton),
-      el("h1", { title: names.join("\n") }, el("bdi", null, title)),
+      el("h1", { title: paths.join("\n") }, el("bdi", null, title)),
       el("p", { class: "facts" }, facts.map((fact) => el("span", null, fact))),
       ...(report.filters.length ? [el("p", { class: "facts" }, "Made with ", report.filters.map((filter) => el("code", null, visible(filter))))] : []));
   }
@@ -222,7 +228,7 @@ class Page {
     const notes = [];
     for (const bound of report.bounds) notes.push(`${bound.of}: ${bound.says}`);
     if (!report.exact && !report.bounds.length) notes.push("These numbers are estimates.");
-    if (meta) {
+    if (this.canFilter()) {
       notes.push(`Ranges of time are whole buckets of one ${stepName(meta.step)}.`);
       if (meta.sample.rate > 1) notes.push(`≈ Unique hosts under a filter are estimated from one host in ${exact(meta.sample.rate)}, unless the named hosts alone settle the number; ± is one standard error.`);
       for (const coarse of meta.coarse ?? []) notes.push(visible(coarse));

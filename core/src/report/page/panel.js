@@ -19,7 +19,7 @@ const empty = (text) => el("p", { class: "empty" }, text);
 /** A name, which filters when it is clicked, if it can. */
 function nameOf(page, dimension, name, key) {
   if (name === null) return el("span", { class: "name none" }, "(none)");
-  const text = el("bdi", null, dimension === "type" && name !== "/" ? `.${visible(name)}` : name === "" ? "(empty)" : visible(String(name)));
+  const text = el("bdi", { dir: "ltr" }, dimension === "type" && name !== "/" ? `.${visible(name)}` : name === "" ? "(empty)" : visible(String(name)));
   if (!page.canFilter(dimension, name)) return el("span", { class: "name" }, text);
   const on = page.filter[dimension] === name;
   return el("button", {
@@ -30,12 +30,14 @@ function nameOf(page, dimension, name, key) {
 
 /** Numbers in columns, sorted by a click on their heads, the first few unless more is asked for. */
 function list(page, key, { dimension, rows, columns, whole, noun, limit = page.top, rest = true, head }) {
-  if (!rows.length) return [empty(`No ${noun} here.`)];
+  if (!rows.length && !(rest && whole > 0)) return [empty(`No ${noun} here.`)];
   const sort = ui.sort[key] ?? { by: "requests", down: true };
   const by = columns.find((column) => column.id === sort.by);
   const value = by ? by.value : (row) => row.name;
-  const fixed = rows.filter((row) => row.rest);
-  const sorted = rows.filter((row) => !row.rest);
+  // Requests that name no referrer are none of the referrers.
+  const last = (row) => row.rest || (row.name === null && (dimension === "referer" || dimension === "agent"));
+  const fixed = rows.filter(last).map((row) => ({ ...row, rest: true, name: row.name ?? "(none)" }));
+  const sorted = rows.filter((row) => !last(row));
   if (sort.by !== "requests" || !sort.down) {
     sorted.sort((a, b) => {
       const [x, y] = [value(a), value(b)];
@@ -44,7 +46,7 @@ function list(page, key, { dimension, rows, columns, whole, noun, limit = page.t
     });
   }
   const shown = [...(ui.more[key] ? sorted : sorted.slice(0, limit)), ...fixed];
-  const most = Math.max(1, ...shown.map((row) => row.requests));
+  const most = Math.max(1, ...shown.map((row) => (row.rest ? 0 : row.requests)));
   const heading = (id, label, title) => {
     const on = sort.by === id;
     const flip = () => {
@@ -58,7 +60,7 @@ function list(page, key, { dimension, rows, columns, whole, noun, limit = page.t
     const bar = el("span", { class: "bar", "aria-hidden": "true" });
     const good = row.requests - (row.errors ?? 0);
     const part = (n, name) => n > 0 && el("i", { class: name, style: { width: `${(100 * n) / most}%` } });
-    bar.append(...[part(good, row.colour ?? "fill"), part(row.errors ?? 0, "bad")].filter(Boolean));
+    if (!row.rest) bar.append(...[part(good, row.colour ?? "fill"), part(row.errors ?? 0, "bad")].filter(Boolean));
     return el("tr", { class: row.rest ? "rest" : undefined },
       el("th", { scope: "row" }, row.rest ? el("span", { class: "name none" }, row.name) : (row.head ?? nameOf(page, dimension, row.name, key)), bar),
       columns.map((column) => el("td", { "data-label": column.label, title: column.title(row), class: column.class?.(row) }, column.text(row))));
@@ -105,18 +107,18 @@ function tiles(page, view) {
   const peaks = [];
   for (const name of ["second", "minute"]) {
     const peak = view.peak?.[name];
-    if (peak) peaks.push(tile(`peak-${name}`, `Peak per ${name}`, exact(peak.requests), exact(peak.requests), clock.time(peak.at, name === "minute" ? 60 : 1)));
+    if (peak) peaks.push(tile(`peak-${name}`, `Peak per ${name}`, exact(peak.requests), exact(peak.requests), clock.time(peak.at, name === "minute" ? 60 : 1).slice(4)));
   }
   // What the cells do not know is not shown as if it were: the busiest bucket, and the mean, stand in.
   if (peaks.length < 2) {
     const { busiest } = view;
-    peaks.push(tile("busiest", `Busiest ${step}`, busiest ? exact(busiest.requests) : "–", busiest ? exact(busiest.requests) : "no requests", busiest ? clock.time(busiest.at, page.step) : "no requests"));
+    peaks.push(tile("busiest", `Busiest ${step}`, busiest ? exact(busiest.requests) : "–", busiest ? exact(busiest.requests) : "no requests", busiest ? clock.time(busiest.at, page.step).slice(4) : "no requests"));
     if (peaks.length < 2) peaks.push(tile("average", `Mean per ${step}`, average < 10 ? average.toFixed(1) : exact(Math.round(average)), String(average), `over ${exact(page.domain.buckets.length)}`));
   }
   const hosts = view.unique_hosts;
   return el("dl", { class: "tiles" },
     tile("requests", "Requests", exact(view.requests), exact(view.requests), view.filtered ? `${share(view.requests, report.requests)} of ${exact(report.requests)}` : `${average < 10 ? average.toFixed(1) : exact(Math.round(average))} per ${step}, mean`),
-    tile("hosts", "Unique hosts", distinct(hosts), distinctTitle(hosts), isEstimate(hosts) ? (hosts.vague ? "too few for an estimate" : `± ${exact(hosts.error)}, from a sample`) : view.filtered ? `of ${exact(report.unique_hosts)}` : `${exact(report.unique_urls)} unique URLs`),
+    tile("hosts", "Unique hosts", distinct(hosts), distinctTitle(hosts), isEstimate(hosts) ? (hosts.vague ? "no estimate under this filter" : `± ${exact(hosts.error)}, from a sample`) : view.filtered ? `of ${exact(report.unique_hosts)}` : `${exact(report.unique_urls)} unique URLs`),
     tile("bytes", "Bytes sent", size(view.bytes), `${exact(view.bytes)} bytes`, view.requests ? `${size(view.bytes / view.requests)} per request` : "no requests"),
     tile("4xx", "Client errors, 4xx", share(view.client_errors, view.requests), `${exact(view.client_errors)} of ${exact(view.requests)}`, `${exact(view.client_errors)} requests`, view.client_errors ? "k4" : ""),
     tile("5xx", "Server errors, 5xx", share(view.server_errors, view.requests), `${exact(view.server_errors)} of ${exact(view.requests)}`, `${exact(view.server_errors)} requests`, view.server_errors ? "k5" : ""),
@@ -190,7 +192,7 @@ function drawClasses(page, view) {
       ? el("button", { type: "button", "aria-pressed": String(on === kind), "data-key": `class:${name}`, title: on === kind ? "Remove this filter" : `Show only ${kind ? name : "requests without a status"}`, onclick: () => page.toggle("class", kind) }, inner)
       : el("span", null, inner));
   }));
-  if (!view.requests) return [legend, empty("No requests here.")];
+  if (!view.requests) return [page.report.requests ? legend : null, empty("No requests here.")];
   const { domain, clock } = page;
   const width = page.width("classes");
   const wrapper = page.timeline("classes");

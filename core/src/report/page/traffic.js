@@ -104,10 +104,10 @@ class Traffic {
     };
     const hosts = (b) => countOf(b.hosts) ?? 0;
     const guess = domain.buckets.some((b) => isEstimate(b.hosts));
-    const vague = domain.buckets.filter((b) => b.hosts === null || b.hosts.vague).length;
+    const vague = domain.buckets.filter((b) => b.hosts.vague).length;
     this.timeline.charts.replaceChildren(
       ...chart((b) => b.requests, `Requests per ${per}`, "fill", 170, { axis: true, lines: niceLines(niceTop(most((b) => b.requests).requests)) }),
-      ...(vague > domain.buckets.length / 4 ? [el("p", { class: "caption" }, `Unique hosts per ${per}: too few under this filter for an estimate`)] : chart(hosts, `Unique hosts per ${per}${guess ? ", estimated" : ""}`, "second", 58)),
+      ...(vague > domain.buckets.length / 4 ? [el("p", { class: "caption" }, `Unique hosts per ${per}: no estimate can be made under this filter`)] : chart(hosts, `Unique hosts per ${per}${guess ? ", estimated" : ""}`, "second", 58)),
       ...chart((b) => b.bytes, `Bytes per ${per}`, "third", 58, { top: niceBytes(most((b) => b.bytes).bytes), format: size }));
     this.timeline.brush.reset();
     this.stripChart.replaceChildren(timeChart({ domain: entire, clock, width, height: 34, top: niceTop(Math.max(...entire.buckets.map((b) => b.requests))), format: () => "", label: "The whole period", lines: [], layers: [["dim", (b) => b.requests]] }));
