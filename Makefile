@@ -16,11 +16,13 @@ lambda: wheel ## The same as a layer of Lambda, in target/lambda
 	@.venv/bin/python bindings/python/layer.py "$${CARGO_TARGET_DIR:-target}"/wheels/*.whl \
 		"$${CARGO_TARGET_DIR:-target}/lambda/nasalogs-layer.zip"
 
-bench: ## Criterion, then the same file read by other tools, then in Python and in a function, then delivery to a Kinesis on this machine
+bench: ## Criterion, then the same file read by other tools, then in Python and in a function, then delivery to a Kinesis on this machine, then reports and SQL
 	$(CARGO) bench -p nasalogs-benches
 	@CARGO="$(CARGO)" benches/side_by_side.sh
 	@CARGO="$(CARGO)" benches/python.sh
 	@CARGO="$(CARGO)" benches/stream.sh
+	@CARGO="$(CARGO)" benches/report.sh
+	@CARGO="$(CARGO)" benches/sql.sh
 
 fuzz: ## Every fuzz target for SECONDS_EACH (default 60)
 	@CARGO="$(CARGO)" fuzz/run.sh $${SECONDS_EACH:-60}

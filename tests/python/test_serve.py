@@ -143,7 +143,9 @@ def test_the_page_follows_the_log_and_keeps_its_filter(
         page.open(server.url)
         page.wait("document.querySelector('.live')?.dataset.state === 'live'")
         wait_for(page, 10_000)
-        page.wait("document.querySelector('#panel-urls .list tbody tr button, #panel-urls .list tbody tr .name') !== null")
+        page.wait(
+            "document.querySelector('#panel-urls .list tbody tr button, #panel-urls .list tbody tr .name') !== null"
+        )
         # A class of statuses as the reader's filter.
         page.wait("performance.getEntriesByName('nasalogs:ready').length > 0 || true")
         page.value("location.hash = '#class=4xx'; null")

@@ -205,7 +205,7 @@ impl From<Refused<std::convert::Infallible>> for nasalogs::Error {
 ///
 ///     >>> report = nasalogs.report(nasalogs.generate(1000))
 ///     >>> report
-///     <nasalogs.Report: 1000 requests of 671 hosts>
+///     <nasalogs.Report: 1000 requests of 164 hosts>
 ///     >>> numbers = report.to_dict()
 ///     >>> numbers["requests"], len(numbers["urls"]["rows"])
 ///     (1000, 10)
@@ -253,8 +253,8 @@ impl Report {
     ///
     /// Example:
     ///
-    ///     >>> print(nasalogs.report(nasalogs.generate(1000), page=False).to_markdown()[:2])
-    ///     #
+    ///     >>> nasalogs.report(nasalogs.generate(1000), page=False).to_markdown()[:2]
+    ///     '# '
     fn to_markdown(&self, py: Python<'_>) -> String {
         py.detach(|| markdown(&self.numbers))
     }

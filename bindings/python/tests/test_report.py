@@ -63,8 +63,14 @@ def test_rows_are_chosen(log: Path) -> None:
     for arguments, holds in (
         ({"status": 404}, lambda row: row["status"] == 404),
         ({"status": ["5xx", 404]}, lambda row: row["status"] is not None and row["status"] in {404, *range(500, 600)}),
-        ({"method": "get", "path": "*.gif"}, lambda row: (row["method"] or "").upper() == "GET" and (row["path"] or "").endswith(".gif")),
-        ({"exclude_path": ["/images/*", "/shuttle/*"]}, lambda row: not (row["path"] or "").startswith(("/images/", "/shuttle/"))),
+        (
+            {"method": "get", "path": "*.gif"},
+            lambda row: (row["method"] or "").upper() == "GET" and (row["path"] or "").endswith(".gif"),
+        ),
+        (
+            {"exclude_path": ["/images/*", "/shuttle/*"]},
+            lambda row: not (row["path"] or "").startswith(("/images/", "/shuttle/")),
+        ),
         ({"host": "*.com"}, lambda row: row["host"].endswith(".com")),
         ({"since": noon}, lambda row: row["ts"] >= noon),
         ({"until": "1995-07-01T12:00:00Z"}, lambda row: row["ts"] < noon),
@@ -86,7 +92,10 @@ def test_it_is_what_the_command_says(log: Path) -> None:
 
 def test_it_shows_itself(log: Path) -> None:
     report = nasalogs.report(log)
-    assert repr(report) == f"<nasalogs.Report: {report.to_dict()['requests']} requests of {report.to_dict()['unique_hosts']} hosts>"
+    assert (
+        repr(report)
+        == f"<nasalogs.Report: {report.to_dict()['requests']} requests of {report.to_dict()['unique_hosts']} hosts>"
+    )
     assert "/images/NASA-logosmall.gif" in str(report)
     assert str(report).isascii()
     frame = report._repr_html_()
@@ -101,7 +110,8 @@ def test_it_shows_itself(log: Path) -> None:
 def test_names_are_text(tmp_path: Path) -> None:
     path = tmp_path / "hostile.log"
     path.write_text(
-        '</script><script>alert(1)</script> - - [01/Jul/1995:00:00:01 -0400] "GET /<b>\\x1b[31m HTTP/1.0" 200 5 "-" "&<x>"\n'
+        "</script><script>alert(1)</script> - - [01/Jul/1995:00:00:01 -0400] "
+        '"GET /<b>\\x1b[31m HTTP/1.0" 200 5 "-" "&<x>"\n'
     )
     report = nasalogs.report(path)
     assert "<script>alert" not in report.to_html()
