@@ -225,7 +225,7 @@ impl Cube {
     pub fn new(tally: &Tally, options: &CubeOptions) -> Self {
         let hasher = tally.hasher();
         let few = |popular: &Popular| Entries::of(popular, 50, hasher);
-                let mut statuses: Vec<i16> = tally.met_statuses().collect();
+        let mut statuses: Vec<i16> = tally.met_statuses().collect();
         statuses.sort_unstable();
         let step = STEPS.iter().position(|step| *step == tally.traffic.step()).unwrap_or(0);
         let mut cube = Self {
