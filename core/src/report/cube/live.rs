@@ -477,3 +477,6 @@ fn reorder(entries: &mut Entries, popular: &Popular) -> Vec<u16> {
     *entries = Entries::new(&old.hasher, order.iter().map(|(_, at)| old.names.name(*at)));
     places
 }
+
+#[cfg(test)]
+mod tests;
