@@ -16,7 +16,7 @@ use super::label::{self, Clock, cut, grouped, percent, short_size, size};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TerminalOptions {
-    /// Columns: 80 unless set; at least 40 are used, and at most 160.
+    /// Columns: 80 unless set; at least 50 are used, and at most 160.
     pub width: usize,
     /// Whether there are colours.
     pub colour: bool,
@@ -68,7 +68,7 @@ impl Default for TerminalOptions {
 /// ```
 #[must_use]
 pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
-    let pen = Pen { options: *options, width: options.width.clamp(40, 160), out: String::new() };
+    let pen = Pen { options: *options, width: options.width.clamp(50, 160), out: String::new() };
     let mut view = View { clock: Clock::of(report), report, pen };
     view.head();
     if report.requests > 0 {
@@ -261,9 +261,9 @@ impl View<'_> {
             let mut text = String::from("  ");
             for (column, width) in widths.iter().enumerate() {
                 if let Some((name, value, bad)) = tiles.get(column * lines + line) {
-                    let value = left(value, width + 3);
-                    let value = self.pen.ink(&value, if *bad { Ink::Bad } else { Ink::Bold });
-                    let _ = write!(text, "{}{value}", self.pen.ink(&left(name, LABEL), Ink::Dim));
+                    let pad = " ".repeat(width + 3 - value.width());
+                    let value = self.pen.ink(value, if *bad { Ink::Bad } else { Ink::Bold });
+                    let _ = write!(text, "{}{value}{pad}", self.pen.ink(&left(name, LABEL), Ink::Dim));
                 }
             }
             self.pen.line(&text);
@@ -565,3 +565,6 @@ impl View<'_> {
         self.pen.line(&format!("{indent}{line}"));
     }
 }
+
+#[cfg(test)]
+mod tests;
