@@ -23,7 +23,8 @@ QUESTIONS: Final = {
     "requests per hour": "SELECT date_part('hour', ts) AS h, count(*) AS n FROM logs GROUP BY 1 ORDER BY 1",
     "404s by path": "SELECT path, count(*) AS n, count(DISTINCT host) AS hosts FROM logs WHERE status = 404 "
     "GROUP BY path ORDER BY n DESC, path LIMIT 10",
-    "bytes by host": "SELECT host, sum(bytes) AS sent FROM logs GROUP BY host ORDER BY sent DESC NULLS LAST, host LIMIT 10",
+    "bytes by host": "SELECT host, sum(bytes) AS sent FROM logs GROUP BY host "
+    "ORDER BY sent DESC NULLS LAST, host LIMIT 10",
     "last 10 by size": "SELECT host, path, bytes FROM logs ORDER BY bytes DESC NULLS LAST, host, path LIMIT 10",
 }
 

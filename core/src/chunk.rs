@@ -226,6 +226,18 @@ impl Chunker {
         }
     }
 
+    /// The whole lines that wait, if there are any, without waiting for more.
+    ///
+    /// # Errors
+    /// As [`Chunker::next`].
+    pub(crate) fn next_now(&mut self) -> Result<Option<Chunk>> {
+        if self.skipping.is_some() || memchr(b'\n', self.waiting()).is_none() {
+            return self.next(false);
+        }
+        self.target = self.target.min(self.filled);
+        self.next(false)
+    }
+
     /// Makes a chunk of the first `length` bytes and keeps the rest.
     fn cut(&mut self, length: usize, unterminated: bool) -> Chunk {
         let rest = self.filled - length;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use crate::chunk::Chunker;
+use crate::chunk::{Chunk, Chunker};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::LogFormat;
 use crate::options::ParseOptions;
@@ -146,6 +146,30 @@ impl Decoder {
         self.decode(true)
     }
 
+    /// Makes batches of the whole lines that were pushed, without waiting for more; while the format is not known yet, it waits.
+    ///
+    /// # Errors
+    /// As [`Decoder::push`].
+    ///
+    /// ```
+    /// use nasalogs::{Decoder, LogFormat, ParseOptions};
+    /// let mut decoder = Decoder::new(ParseOptions::new().with_format(LogFormat::common()))?;
+    /// decoder.push(b"h - - [01/Jul/1995:00:00:01 -0400] \"GET / HTTP/1.0\" 200 5\nh - - [01/Jul")?;
+    /// assert!(decoder.next_batch().is_none());
+    /// decoder.flush()?;
+    /// assert_eq!(decoder.next_batch().unwrap().num_rows(), 1);
+    /// # Ok::<(), nasalogs::Error>(())
+    /// ```
+    pub fn flush(&mut self) -> Result<()> {
+        if self.job.is_none() {
+            return Ok(());
+        }
+        while let Some(chunk) = self.chunker.next_now()? {
+            self.parse(&chunk)?;
+        }
+        Ok(())
+    }
+
     fn decode(&mut self, end: bool) -> Result<()> {
         if self.job.is_none() && self.chunker.is_due(end) {
             let waiting = self.chunker.waiting();
@@ -158,17 +182,22 @@ impl Decoder {
             self.job = Some(job(&self.options, &detection.format, self.backend)?);
         }
         while let Some(chunk) = self.chunker.next(end)? {
-            let Some(job) = &self.job else {
-                return Err(Error::new(ErrorKind::Format, "no format was detected"));
-            };
-            let mut parsed = job.parse(&chunk, &mut self.scratch);
-            parsed.number_lines(self.counts.lines);
-            self.counts.add(&parsed);
-            // Copied at once: a few lines are less than the chunk that they would keep alive until they are taken.
-            self.rejects.extend(parsed.rejects.iter());
-            if parsed.batch.num_rows() > 0 {
-                self.batches.push_back(parsed.batch);
-            }
+            self.parse(&chunk)?;
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, chunk: &Chunk) -> Result<()> {
+        let Some(job) = &self.job else {
+            return Err(Error::new(ErrorKind::Format, "no format was detected"));
+        };
+        let mut parsed = job.parse(chunk, &mut self.scratch);
+        parsed.number_lines(self.counts.lines);
+        self.counts.add(&parsed);
+        // Copied at once: a few lines are less than the chunk that they would keep alive until they are taken.
+        self.rejects.extend(parsed.rejects.iter());
+        if parsed.batch.num_rows() > 0 {
+            self.batches.push_back(parsed.batch);
         }
         Ok(())
     }

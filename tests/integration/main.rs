@@ -7,6 +7,7 @@ mod cli_error;
 mod cli_generate;
 mod cli_info;
 mod cli_report;
+mod cli_serve;
 mod cli_signal;
 mod cli_stream;
 mod cli_stream_fault;

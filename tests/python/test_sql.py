@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import BINARY, Run, convert, nasalogs
 from engines import QUERIES, TABLE, VIEW, DuckDb, translate
+from terminal import Terminal
 
 #: What people ask; every answer is in an order of its own, or sorted here.
 QUESTIONS: Final = [
@@ -36,15 +37,25 @@ QUESTIONS: Final = [
     "SELECT host, ts, path, query FROM logs WHERE query IS NOT NULL",
     "SELECT count(DISTINCT host) AS hosts, min(ts) AS first, max(ts) AS last, avg(bytes) AS mean FROM logs",
     "SELECT host, bytes FROM logs WHERE path LIKE '%.gif' AND bytes > 1000 ORDER BY bytes DESC, host LIMIT 20",
-    "SELECT length(host) AS l, count(*) AS n FROM logs WHERE host NOT LIKE '%.%' OR ident IS NULL GROUP BY 1 ORDER BY 1",
-    "SELECT a.host, count(*) AS n FROM logs a JOIN (SELECT DISTINCT host FROM logs WHERE status = 404) b "
-    "ON a.host = b.host GROUP BY a.host ORDER BY n DESC, a.host LIMIT 5",
-    "WITH per AS (SELECT host, count(*) AS n FROM logs GROUP BY host) SELECT n, count(*) AS hosts FROM per GROUP BY n ORDER BY n",
-    "SELECT host, path, row_number() OVER (PARTITION BY host ORDER BY ts, path, bytes, status) AS k FROM logs "
-    "WHERE status = 200 QUALIFY k = 1",
+    "SELECT length(host) AS l, count(*) FROM logs WHERE host NOT LIKE '%.%' OR ident IS NULL GROUP BY 1 ORDER BY 1",
+    (
+        "SELECT a.host, count(*) AS n FROM logs a JOIN (SELECT DISTINCT host FROM logs WHERE status = 404) b "
+        "ON a.host = b.host GROUP BY a.host ORDER BY n DESC, a.host LIMIT 5"
+    ),
+    (
+        "WITH per AS (SELECT host, count(*) AS n FROM logs GROUP BY host) "
+        "SELECT n, count(*) AS hosts FROM per GROUP BY n ORDER BY n"
+    ),
+    (
+        "SELECT host, path, row_number() OVER (PARTITION BY host ORDER BY ts, path, bytes, status) AS k FROM logs "
+        "WHERE status = 200 QUALIFY k = 1"
+    ),
     "SELECT ts, host FROM logs WHERE ts BETWEEN '1995-07-01T05:00:00Z' AND '1995-07-01T06:00:00Z'",
-    "SELECT upper(method) AS m, CASE WHEN bytes IS NULL THEN 'none' WHEN bytes = 0 THEN 'zero' ELSE 'some' END AS size, "
-    "count(*) AS n FROM logs GROUP BY 1, 2 ORDER BY 1, 2",
+    (
+        "SELECT upper(method) AS m, "
+        "CASE WHEN bytes IS NULL THEN 'none' WHEN bytes = 0 THEN 'zero' ELSE 'some' END AS size, "
+        "count(*) AS n FROM logs GROUP BY 1, 2 ORDER BY 1, 2"
+    ),
     "SELECT regexp_replace(path, '[0-9]+', 'N') AS p, count(*) AS n FROM logs GROUP BY 1 ORDER BY n DESC, p LIMIT 10",
     "SELECT authuser, tz_offset, count(*) AS n FROM logs GROUP BY 1, 2 ORDER BY 1, 2",
     "SELECT path FROM logs WHERE status = 404 UNION SELECT path FROM logs WHERE status = 500",
@@ -122,7 +133,7 @@ def test_an_answer_is_duckdbs(question: str, lines: Lines, duck: duckdb.DuckDBPy
         assert ordered(answer(question, tmp_path / "out.parquet", lines.lake), question) == right
 
 
-def test_days_are_a_column_of_a_table_of_days(lines: Lines, tmp_path: Path) -> None:
+def test_days_are_a_column_of_a_table_of_days(lines: Lines) -> None:
     days = sql("SELECT dt, count(*) AS n FROM logs GROUP BY dt ORDER BY dt", lines.lake, "--output", "csv").stdout
     found = {row["dt"]: int(row["n"]) for row in csv.DictReader(io.StringIO(days.decode()))}
     assert found == {
@@ -240,7 +251,7 @@ def test_standard_input_is_read_once(lines: Lines) -> None:
     assert b"hint: write it to a file" in twice.stderr
 
 
-def test_tables_have_names(lines: Lines, tmp_path: Path) -> None:
+def test_tables_have_names(lines: Lines) -> None:
     question = "SELECT (SELECT count(*) FROM logs) - (SELECT count(*) FROM old) AS d"
     assert sql(question, lines.log, "-t", f"old={lines.parquet}", "--output", "csv").stdout == b"d\n0\n"
     mixed = sql("SELECT 1 FROM logs", lines.log, lines.parquet, check=False)
@@ -258,7 +269,7 @@ def test_tables_have_names(lines: Lines, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        ("SELECT stauts FROM logs", "line 1, column 8\n  SELECT stauts FROM logs\n         ^^^^^^\nhint: did you mean status?"),
+        ("SELECT stauts FROM logs", "column 8\n  SELECT stauts FROM logs\n         ^^^^^^\nhint: did you mean status?"),
         ("SELECT host\nFROM log", "line 2, column 6\n  FROM log\n       ^^^\nhint: did you mean logs?"),
         ("SELECT host FORM logs", "line 1, column 18\n  SELECT host FORM logs\n                   ^^^^"),
         ("SELECT 'host FROM logs", "line 1, column 8\n  SELECT 'host FROM logs\n         ^"),
@@ -302,7 +313,17 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     nasalogs("generate", "--lines", "300000", "--seed", "9", "-o", log)
     question = "SELECT * FROM logs ORDER BY path, host, ts, bytes"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    words = [BINARY, "sql", question, log, "-q", "--max-memory", "160MiB", "-o", tmp_path / "a.parquet"]
+    words: list[str | Path] = [
+        BINARY,
+        "sql",
+        question,
+        log,
+        "-q",
+        "--max-memory",
+        "160MiB",
+        "-o",
+        tmp_path / "a.parquet",
+    ]
     subprocess.run(words, env=environment, check=True)
     assert pq.read_metadata(tmp_path / "a.parquet").num_rows == 300_000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.log", "a.parquet"]
@@ -310,48 +331,6 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     little = sql(question, log, "-q", "--max-memory", "2MB", "--output", "csv", check=False)
     assert little.code == 2
     assert "--max-memory" in little.stderr
-
-
-class Terminal:
-    """A session of tmux with the prompt in it."""
-
-    def __init__(self, folder: Path, *words: str | Path, width: int = 100) -> None:
-        self.socket = folder / "tmux"
-        command = " ".join(["exec", str(BINARY), "sql", *map(str, words)])
-        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TERM": "xterm-256color"}
-        environment.pop("TMUX", None)
-        size = ["-x", str(width), "-y", "50"]
-        subprocess.run(
-            ["tmux", "-S", self.socket, "-f", "/dev/null", "new-session", "-d", *size, command],
-            env=environment, check=True,
-        )  # fmt: skip
-
-    def tmux(self, *words: str) -> str:
-        done = subprocess.run(["tmux", "-S", self.socket, *words], capture_output=True, check=False)
-        return done.stdout.decode()
-
-    def type(self, text: str, *keys: str) -> None:
-        if text:
-            # A semicolon at the end of a word would end the command of tmux.
-            text = f"{text[:-1]}\\;" if text.endswith(";") else text
-            self.tmux("send-keys", "-l", text)
-        self.tmux("send-keys", *(keys or ("Enter",)))
-
-    def screen(self) -> str:
-        return "\n".join(line.rstrip() for line in self.tmux("capture-pane", "-p", "-S", "-200").splitlines())
-
-    def wait(self, pattern: str) -> str:
-        until = time.monotonic() + 60
-        while not re.search(pattern, self.screen(), re.MULTILINE):
-            assert time.monotonic() < until, f"{pattern}\n{self.screen()}"
-            time.sleep(0.05)
-        return self.screen()
-
-    def is_there(self) -> bool:
-        return bool(self.tmux("list-sessions"))
-
-    def end(self) -> None:
-        self.tmux("kill-server")
 
 
 @pytest.fixture

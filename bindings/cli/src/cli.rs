@@ -5,6 +5,8 @@ use nasalogs::Result;
 
 use crate::exit::Exit;
 use crate::interrupt::Stop;
+#[cfg(feature = "serve")]
+use crate::serve;
 use crate::{
     bench, compact, completions, convert, ddl, detect, docs, doctor, generate, report, schema, stream,
 };
@@ -32,6 +34,8 @@ pub enum Command {
     Convert(Box<convert::Args>),
     Stream(Box<stream::Args>),
     Compact(Box<compact::Args>),
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     #[cfg(feature = "sql")]
     Sql(Box<crate::sql::Args>),
     Detect(detect::Args),
@@ -54,6 +58,8 @@ impl Command {
             Command::Convert(args) => convert::run(&args, stop),
             Command::Stream(args) => stream::run(&args, stop),
             Command::Compact(args) => compact::run(&args, stop),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(&args, stop),
             #[cfg(feature = "sql")]
             Command::Sql(args) => crate::sql::run(&args, stop),
             Command::Detect(args) => detect::run(&args, stop),

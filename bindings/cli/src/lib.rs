@@ -27,6 +27,8 @@ mod progress;
 mod rejects;
 pub mod report;
 mod schema;
+#[cfg(feature = "serve")]
+mod serve;
 #[cfg(feature = "sql")]
 mod sql;
 pub mod stream;

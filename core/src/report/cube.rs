@@ -19,9 +19,11 @@ use crate::error::Result;
 use crate::filter::ZoneClock;
 
 mod encode;
+mod live;
 
 pub(super) use encode::deflated;
 pub use encode::{CubeMeta, EncodedCube, SampleMeta};
+pub use live::{CubeDelta, CubeSnapshot, LiveCube, NewNames};
 
 /// How large a cube may be.
 ///
@@ -266,35 +268,31 @@ impl Cube {
     pub fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = Columns::of(batch)?;
         for row in 0..columns.rows() {
-            let second = columns.second(row);
-            let bucket = self.place(second);
-            let path = columns.path.as_ref().filter(|path| path.is_valid(row)).map(|path| path.value(row));
-            let size = columns.bytes(row);
-            let key = Key {
-                bucket,
-                url: path.map_or(NONE, |path| self.urls.find(path)),
-                host: self.hosts.find_in(columns.host.as_ref(), row),
-                status: self.status(columns.status(row)),
-                method: self.methods.find_in(columns.method.as_ref(), row),
-                protocol: self.protocols.find_in(columns.protocol.as_ref(), row),
-                kind: path.and_then(type_of).map_or(NONE, |name| self.types.find(name.as_bytes())),
-                size: bin_of(size) as u16,
-                referer: self
-                    .referers
-                    .as_ref()
-                    .map_or(NONE, |all| all.find_in(columns.referer.as_ref(), row)),
-                agent: self.agents.as_ref().map_or(NONE, |all| all.find_in(columns.agent.as_ref(), row)),
-            };
+            let key = self.key(&columns, row);
             let (requests, bytes) = self.cells.entry(key).or_insert((0, 0));
-            (*requests, *bytes) = (*requests + 1, *bytes + size.unwrap_or(0));
-            if let Some(hosts) = &columns.host
-                && hosts.is_valid(row)
-            {
-                self.see(hosts.value(row), key);
-            }
+            (*requests, *bytes) = (*requests + 1, *bytes + columns.bytes(row).unwrap_or(0));
+            self.see(&columns, row, key);
         }
         while self.cells.len() > self.options.cells && self.squeeze() {}
         Ok(())
+    }
+
+    /// The cell of a row.
+    #[inline]
+    fn key(&mut self, columns: &Columns, row: usize) -> Key {
+        let path = columns.path.as_ref().filter(|path| path.is_valid(row)).map(|path| path.value(row));
+        Key {
+            bucket: self.place(columns.second(row)),
+            url: path.map_or(NONE, |path| self.urls.find(path)),
+            host: self.hosts.find_in(columns.host.as_ref(), row),
+            status: self.status(columns.status(row)),
+            method: self.methods.find_in(columns.method.as_ref(), row),
+            protocol: self.protocols.find_in(columns.protocol.as_ref(), row),
+            kind: path.and_then(type_of).map_or(NONE, |name| self.types.find(name.as_bytes())),
+            size: bin_of(columns.bytes(row)) as u16,
+            referer: self.referers.as_ref().map_or(NONE, |all| all.find_in(columns.referer.as_ref(), row)),
+            agent: self.agents.as_ref().map_or(NONE, |all| all.find_in(columns.agent.as_ref(), row)),
+        }
     }
 
     /// Adds what another one has, which was made for the same tally with the same options.
@@ -348,24 +346,31 @@ impl Cube {
     fn status(&self, status: Option<i16>) -> u16 {
         match status {
             None => NONE,
-            Some(status) => self.statuses.binary_search(&status).map_or(OTHER, |at| at as u16 + FIRST),
+            Some(status) => {
+                let at = self.statuses.iter().position(|known| *known == status);
+                at.map_or(OTHER, |at| at as u16 + FIRST)
+            }
         }
     }
 
+    /// Puts the host of a row into the sample, if it is one of those; gives what is new there.
     #[inline]
-    fn see(&mut self, host: &[u8], key: Key) {
-        self.sample_one(host, (key.bucket, key.url, key.status));
+    fn see(&mut self, columns: &Columns, row: usize, key: Key) -> Option<Seen> {
+        let hosts = columns.host.as_ref().filter(|hosts| hosts.is_valid(row))?;
+        let seen = self.sample_one(hosts.value(row), (key.bucket, key.url, key.status));
         while self.sample.len() > SAMPLE {
             self.thin();
         }
+        seen
     }
 
-    fn sample_one(&mut self, name: &[u8], (bucket, url, status): (u32, u16, u16)) {
+    fn sample_one(&mut self, name: &[u8], (bucket, url, status): (u32, u16, u16)) -> Option<Seen> {
         let hash = self.hasher.hash_one(name);
-        if in_sample(hash, self.rate) {
-            let host = self.sampled.intern(name, hash);
-            self.sample.insert(Seen { bucket, url, status, host }, ());
+        if !in_sample(hash, self.rate) {
+            return None;
         }
+        let seen = Seen { bucket, url, status, host: self.sampled.intern(name, hash) };
+        self.sample.insert(seen, ()).is_none().then_some(seen)
     }
 
     /// Leaves half of the hosts out of the sample.

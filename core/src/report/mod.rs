@@ -28,6 +28,7 @@ mod cube;
 mod dictionary;
 mod html;
 mod label;
+mod last;
 mod markdown;
 mod option;
 mod popular;
@@ -41,9 +42,12 @@ pub use answer::{
     StatusRow, Time,
 };
 pub use crew::{Cubes, Tallies};
-pub use cube::{Cube, CubeMeta, CubeOptions, EncodedCube, SampleMeta};
+pub use cube::{
+    Cube, CubeDelta, CubeMeta, CubeOptions, CubeSnapshot, EncodedCube, LiveCube, NewNames, SampleMeta,
+};
 pub use html::{html, live_html};
 pub use label::{grouped, size};
+pub use last::{LastRequest, last};
 pub use markdown::markdown;
 pub use option::ReportOptions;
 pub use tally::Tally;

@@ -170,6 +170,28 @@ impl Popular {
         numbers
     }
 
+    /// Keeps at most so many names from now on.
+    pub(super) fn limit(&mut self, most: usize) {
+        match &mut self.bound {
+            Some(bound) => bound.most = most,
+            None => {
+                let mut seen = sketch(12);
+                self.names.names().for_each(|name| seen.update(name));
+                self.bound = Some(Bound { most, floor: 0, seen });
+            }
+        }
+    }
+
+    /// Whether a name was met; where memory is bounded it may have been forgotten.
+    pub(super) fn knows(&self, name: &[u8]) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The number of a name that is there.
+    pub(super) fn find(&self, name: &[u8]) -> Option<u32> {
+        self.names.find(name, self.hasher.hash_one(name))
+    }
+
     fn floor(&self) -> u64 {
         self.bound.as_ref().map_or(0, |bound| bound.floor)
     }

@@ -10,6 +10,8 @@ use super::traffic::{Traffic, class_of};
 use super::uniques::Uniques;
 use crate::error::{Error, ErrorKind, Result};
 
+mod limit;
+
 /// Sizes have so many bins: see [`bin_of`].
 const BINS: usize = 66;
 
@@ -30,6 +32,9 @@ pub struct Tally {
     pub(super) sizes: [u64; BINS],
     scratch: Scratch,
 }
+
+/// Where memory is bounded, hosts of a URL are in a sketch of two to the power of this registers.
+const HOSTS_OF_URL: u8 = 9;
 
 /// Numbers of the names of a batch, row by row.
 #[derive(Debug, Clone, Default)]
@@ -226,7 +231,10 @@ struct Part {
 
 impl UrlHosts {
     fn new(approx: bool) -> Self {
-        Self { own: if approx { Uniques::sketches(9) } else { Uniques::exact() }, parts: Vec::new() }
+        Self {
+            own: if approx { Uniques::sketches(HOSTS_OF_URL) } else { Uniques::exact() },
+            parts: Vec::new(),
+        }
     }
 
     #[inline]

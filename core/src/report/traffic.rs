@@ -86,6 +86,11 @@ impl Bucket {
     }
 }
 
+/// Where memory is bounded, hosts of a bucket are in a sketch of two to the power of this registers,
+const HOSTS_OF_BUCKET: u8 = 12;
+/// and so many minutes are remembered.
+const MOST_MINUTES: usize = 1 << 16;
+
 /// Requests of each second of a minute.
 type Minute = [u32; 60];
 
@@ -144,13 +149,13 @@ impl Traffic {
             step: 0,
             buckets: Vec::new(),
             slots: HashMap::default(),
-            hosts: if approx { Uniques::sketches(12) } else { Uniques::exact() },
+            hosts: if approx { Uniques::sketches(HOSTS_OF_BUCKET) } else { Uniques::exact() },
             seen: Vec::new(),
             minutes: Vec::new(),
             places: HashMap::default(),
             hours: [[0; 24]; 7],
             cursor: NOWHERE,
-            most_minutes: if approx { 1 << 16 } else { usize::MAX },
+            most_minutes: if approx { MOST_MINUTES } else { usize::MAX },
         }
     }
 
@@ -288,6 +293,17 @@ impl Traffic {
     /// Hosts were numbered anew, so that none is known to have been seen.
     pub(super) fn forget_hosts(&mut self) {
         self.seen.clear();
+    }
+
+    /// Bounds the memory from now on: hosts, which have these names, are estimated, and not all minutes are remembered.
+    pub(super) fn limit(&mut self, names: &Dictionary) {
+        if let Uniques::Exact(_) = self.hosts {
+            let mut sketches = Uniques::sketches(HOSTS_OF_BUCKET);
+            self.hosts.sketched(&mut sketches, |slot| slot, |host| (host, names.name(host)));
+            self.hosts = sketches;
+        }
+        self.most_minutes = MOST_MINUTES;
+        self.trim();
     }
 
     /// Lets go of minutes that can hardly have a peak, where there are more than may be remembered.

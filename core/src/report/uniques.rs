@@ -109,6 +109,22 @@ impl Uniques {
         new
     }
 
+    /// Sketches of what is known exactly; `group` and `name` say where a group goes and what a member is called.
+    pub(super) fn sketched<'a>(
+        &self,
+        into: &mut Self,
+        group: impl Fn(u32) -> u32,
+        name: impl Fn(u32) -> (u32, &'a [u8]),
+    ) {
+        if let Self::Exact(pairs) = self {
+            for both in pairs {
+                let (of, member) = unpair(*both);
+                let (member, name) = name(member);
+                into.insert(group(of), member, name);
+            }
+        }
+    }
+
     /// Bytes of memory.
     pub(super) fn memory(&self) -> usize {
         match self {

@@ -13,8 +13,13 @@ const SHOWN: usize = 160;
 /// Says it: every line accounted for. In a talk, only what is not as it should be.
 pub fn say(summaries: &[(String, Summary)], elapsed: Duration, talk: bool) {
     for (name, summary) in summaries {
-        if !talk || summary.rejected() > 0 {
-            message::note(&text(name, summary, elapsed));
+        match (talk, summary.rejected()) {
+            (false, _) => message::note(&text(name, summary, elapsed)),
+            (true, 0) => {}
+            (true, rejected) => {
+                let lines = counted(summary.lines, "line");
+                message::note(&format!("{name}: of {lines} that were read, {} rejected", grouped(rejected)));
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ impl ParquetFile {
         let schema = Arc::new(Schema::new(fields));
         let properties =
             WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let writer = ArrowWriter::try_new(Bytes(out), schema.clone(), Some(properties)).map_err(failed)?;
+        let writer = ArrowWriter::try_new(Bytes(out, 0), schema.clone(), Some(properties)).map_err(failed)?;
         Ok(Self { writer, schema })
     }
 }
@@ -49,11 +49,11 @@ impl BatchSink for ParquetFile {
     }
 
     fn finish(self: Box<Self>) -> Result<Finished> {
+        // Writes the footer too.
+        let Bytes(out, written) = self.writer.into_inner().map_err(failed)?;
+        out.finish()?;
         let mut finished = Finished::default();
-        let mut writer = self.writer;
-        writer.finish().map_err(failed)?;
-        finished.bytes = writer.bytes_written() as u64;
-        writer.into_inner().map_err(failed)?.0.finish()?;
+        finished.bytes = written;
         Ok(finished)
     }
 }
@@ -84,8 +84,8 @@ fn failed(error: ParquetError) -> Error {
     }
 }
 
-/// An output as the writer wants it.
-struct Bytes(Output);
+/// An output as the writer wants it, and how many bytes it has taken.
+struct Bytes(Output, u64);
 
 impl Write for Bytes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -93,7 +93,9 @@ impl Write for Bytes {
             let kind = error.io_error().map_or(io::ErrorKind::Other, io::Error::kind);
             io::Error::new(kind, error.to_string())
         };
-        self.0.write(bytes).map(|()| bytes.len()).map_err(failed)
+        self.0.write(bytes).map_err(failed)?;
+        self.1 += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -80,7 +80,8 @@ pub fn run(session: &mut Session, args: &Args, stop: &Stop) -> Result<Exit> {
         stop.be_patient();
         if let Err(error) = answer(session, text, &target, args, stop) {
             match error.kind() {
-                ErrorKind::Interrupted => message::note("stopped"),
+                // The terminal has written ^C.
+                ErrorKind::Interrupted => message::note("\nstopped"),
                 _ => exit::tell(&error),
             }
         }

@@ -79,58 +79,37 @@ impl Cube {
     #[must_use]
     pub fn encode(mut self) -> EncodedCube {
         loop {
-            let encoded = self.as_bytes();
+            // In which order hosts were met is nobody's business.
+            let mut names: Vec<u32> = (0..self.sampled.len()).collect();
+            names.sort_unstable_by_key(|host| self.sampled.name(*host));
+            let mut hosts = vec![0; names.len()];
+            names.into_iter().zip(0..).for_each(|(host, number)| hosts[host as usize] = number);
+            let encoded = self.as_bytes(|host| hosts[host as usize]);
             if embedded(&encoded.data) <= self.options.limit || !self.squeeze() {
                 return encoded;
             }
         }
     }
 
-    fn as_bytes(&self) -> EncodedCube {
+    /// `number` gives the numbers of the sample's hosts.
+    pub(super) fn as_bytes(&self, number: impl Fn(u32) -> u32) -> EncodedCube {
         let (starts, hours, ranks) = self.timeline();
         let mut cells: Vec<(Key, (u64, u64))> = self.cells.iter().map(|(key, sums)| (*key, *sums)).collect();
         cells.iter_mut().for_each(|(key, _)| key.bucket = ranks[key.bucket as usize]);
         cells.sort_unstable();
         let mut data = Vec::with_capacity(cells.len() * 14);
-        put_differences(&mut data, cells.iter().map(|(key, _)| key.bucket));
-        let entries: [fn(&Key) -> u16; 9] = [
-            |key| key.url,
-            |key| key.host,
-            |key| key.status,
-            |key| key.method,
-            |key| key.protocol,
-            |key| key.kind,
-            |key| key.size,
-            |key| key.referer,
-            |key| key.agent,
-        ];
-        for entry in entries {
-            cells.iter().for_each(|(key, _)| put(&mut data, u64::from(entry(key))));
-        }
-        cells.iter().for_each(|(_, (requests, _))| put(&mut data, *requests));
-        cells.iter().for_each(|(_, (_, bytes))| put(&mut data, *bytes));
-
-        // Numbers of hosts by name: in which order hosts were met is nobody's business.
-        let mut names: Vec<u32> = (0..self.sampled.len()).collect();
-        names.sort_unstable_by_key(|host| self.sampled.name(*host));
-        let mut hosts = vec![0; names.len()];
-        names.into_iter().zip(0..).for_each(|(host, number)| hosts[host as usize] = number);
+        put_cells(&mut data, &cells);
         let mut sample: Vec<Seen> = self.sample.keys().copied().collect();
         for seen in &mut sample {
-            (seen.bucket, seen.host) = (ranks[seen.bucket as usize], hosts[seen.host as usize]);
+            (seen.bucket, seen.host) = (ranks[seen.bucket as usize], number(seen.host));
         }
         sample.sort_unstable();
-        put_differences(&mut data, sample.iter().map(|seen| seen.bucket));
-        sample.iter().for_each(|seen| put(&mut data, u64::from(seen.url)));
-        sample.iter().for_each(|seen| put(&mut data, u64::from(seen.status)));
-        sample.iter().for_each(|seen| put(&mut data, u64::from(seen.host)));
+        put_sample(&mut data, &sample);
 
-        let has_hours = STEPS[self.step] <= 3600;
-        let local = hours.into_iter().map(|(weekday, hour)| (weekday, has_hours.then_some(hour)));
         let meta = CubeMeta {
             step: STEPS[self.step],
             starts,
-            local: local.collect(),
+            local: self.local(&hours),
             urls: self.urls.texts(),
             hosts: self.hosts.texts(),
             statuses: self.statuses.clone(),
@@ -147,10 +126,45 @@ impl Cube {
         debug_assert!(usize::from(FIRST) + meta.urls.len() <= usize::from(u16::MAX));
         EncodedCube { meta, data }
     }
+
+    /// Weekdays and hours; no hour where a bucket is longer than one.
+    pub(super) fn local(&self, hours: &[(usize, usize)]) -> Vec<(usize, Option<usize>)> {
+        let has_hours = STEPS[self.step] <= 3600;
+        hours.iter().map(|(weekday, hour)| (*weekday, has_hours.then_some(*hour))).collect()
+    }
+}
+
+/// Cells, sorted by their buckets, column after column.
+pub(super) fn put_cells(data: &mut Vec<u8>, cells: &[(Key, (u64, u64))]) {
+    put_differences(data, cells.iter().map(|(key, _)| key.bucket));
+    let entries: [fn(&Key) -> u16; 9] = [
+        |key| key.url,
+        |key| key.host,
+        |key| key.status,
+        |key| key.method,
+        |key| key.protocol,
+        |key| key.kind,
+        |key| key.size,
+        |key| key.referer,
+        |key| key.agent,
+    ];
+    for entry in entries {
+        cells.iter().for_each(|(key, _)| put(data, u64::from(entry(key))));
+    }
+    cells.iter().for_each(|(_, (requests, _))| put(data, *requests));
+    cells.iter().for_each(|(_, (_, bytes))| put(data, *bytes));
+}
+
+/// Cells of the sample, sorted by their buckets, column after column.
+pub(super) fn put_sample(data: &mut Vec<u8>, sample: &[Seen]) {
+    put_differences(data, sample.iter().map(|seen| seen.bucket));
+    sample.iter().for_each(|seen| put(data, u64::from(seen.url)));
+    sample.iter().for_each(|seen| put(data, u64::from(seen.status)));
+    sample.iter().for_each(|seen| put(data, u64::from(seen.host)));
 }
 
 /// The size of data in a page: deflated, in base64.
-fn embedded(data: &[u8]) -> usize {
+pub(super) fn embedded(data: &[u8]) -> usize {
     deflated(data).len().div_ceil(3) * 4
 }
 

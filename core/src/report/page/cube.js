@@ -91,8 +91,12 @@ class Cube {
     this.classes = Uint8Array.from([0, 0, ...meta.statuses.map(classOf)]);
   }
 
-  /** Cells that came later, of the same dictionaries: { cells, sample, starts?, local? } and their columns. */
+  /** Cells that came later: { cells, sample, starts?, local?, names? } and their columns. New names stand behind the others. */
   append(delta, bytes) {
+    for (const [name, dictionary] of Object.entries(DICTIONARIES)) {
+      for (const entry of delta.names?.[dictionary] ?? []) this.codes[name].set(entry, this.meta[dictionary].push(entry) - 1 + FIRST);
+    }
+    this.classes = Uint8Array.from([0, 0, ...this.meta.statuses.map(classOf)]);
     this.wholeView = null;
     if (delta.starts) this.meta.starts.push(...delta.starts);
     if (delta.local) this.meta.local.push(...delta.local);

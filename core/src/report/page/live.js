@@ -5,17 +5,19 @@
 //                   none. `seq` is the number of the last delta that is in it.
 // GET events        server-sent events; `data` of each is one line of JSON:
 //   event: report   the report; first on every connection, then at most once a second, when it has changed
-//   event: cube     {"version":3}: which cube there is, after the first report of a connection, and whenever it is a new
-//                   one (another step, other dictionaries); the page fetches it unless it has that version
+//   event: cube     {"version":3,"seq":17}: which cube there is, after the first report of a connection, and whenever it is a
+//                   new one (another step, other dictionaries); the page fetches it unless it has that one
 //   event: delta    {"version":3,"seq":18,"cells":120,"sample":4,"starts":[…],"local":[[weekday,hour],…],
 //                    "data":"<base64 of the columns of the new cells, then of the new sample cells; LEB128, not deflated;
 //                    `bucket` as differences, from 0 in each delta>"}
-//                   `starts` and `local` are those of new buckets alone, and may be absent. `seq` rises by one; where
+//                   `starts` and `local` are those of new buckets alone, and may be absent; so may `names`, which has new
+//                   entries of the lists of `meta` by the lists' names: they stand behind the others. `seq` rises by one; where
 //                   one is missing the page fetches the cube anew. Cells of the same key as older ones are added to them.
 //   event: now      {"seconds":[3,0,12,…]}: requests in each of the last 60 seconds of the server's clock, the oldest
 //                   first, the unfinished one left out; every second, so that silence is a sign
 //   event: last     {"requests":[{"ts":807249599,"host":"h","method":"GET","path":"/","status":200,"bytes":5},…]}: those
-//                   since the last such event, at most 50, the newest last; null where a line has none
+//                   since the last such event, at most 50, the newest last; null where a line has none. With "whole":true
+//                   (the first of a connection) they are all that there are to show
 
 const SILENCE = 10_000;
 const KEPT = 30;
@@ -24,6 +26,7 @@ class Live {
   constructor(page) {
     this.page = page;
     this.version = null;
+    this.wanted = null; // the version that the server has
     this.seq = 0;
     this.waiting = []; // deltas that came while the cube was fetched
     this.fetching = false;
@@ -72,16 +75,17 @@ class Live {
       if (report.zone !== this.page.clock.name) this.page.clock = new Clock(report.zone);
       this.dirty = true;
     });
-    on("cube", ({ version }) => {
-      if (version !== this.version) this.fetch();
+    on("cube", ({ version, seq }) => {
+      this.wanted = version;
+      if (version !== this.version || (seq ?? 0) > this.seq) this.fetch();
     });
     on("delta", (delta) => this.delta(delta));
     on("now", ({ seconds }) => {
       this.seconds = seconds;
       this.drawNow();
     });
-    on("last", ({ requests }) => {
-      this.requests = [...requests.slice().reverse(), ...this.requests].slice(0, KEPT);
+    on("last", ({ requests, whole }) => {
+      this.requests = [...requests.slice().reverse(), ...(whole ? [] : this.requests)].slice(0, KEPT);
       if (!this.held) this.drawLast();
     });
     this.source.addEventListener("error", () => this.lose());
@@ -130,6 +134,8 @@ class Live {
     const waiting = this.waiting;
     this.waiting = [];
     for (const delta of waiting) this.delta(delta);
+    // Another one may have come to be meanwhile.
+    if (this.version !== null && this.wanted > this.version) this.fetch();
   }
 
   delta(delta) {
