@@ -100,7 +100,8 @@ def without_bytes(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 SAME = (
     "version", "exact", "bounds", "lines", "period", "requests", "unique_hosts", "unique_urls", "bytes",
-    "client_errors", "server_errors", "peak", "time", "statuses", "urls", "hosts", "hours", "sizes", "referers", "agents",
+    "client_errors", "server_errors", "peak", "time", "statuses", "urls", "hosts", "hours", "sizes", "referers",
+    "agents",
 )  # fmt: skip
 
 

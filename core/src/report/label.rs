@@ -122,7 +122,7 @@ pub(super) fn step(seconds: i64) -> String {
 /// What a status means, where RFC 9110 or its relatives say so.
 pub(super) fn phrase(status: Option<i16>) -> &'static str {
     let Some(status) = status else { return "none logged" };
-    match status {
+    let known = match status {
         200 => "OK",
         201 => "Created",
         202 => "Accepted",
@@ -154,21 +154,25 @@ pub(super) fn phrase(status: Option<i16>) -> &'static str {
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
-        100..=199 => "informational",
-        200..=299 => "success",
-        300..=399 => "redirection",
-        400..=499 => "client error",
-        500..=599 => "server error",
+        _ => "",
+    };
+    match status / 100 {
+        _ if !known.is_empty() => known,
+        1 => "informational",
+        2 => "success",
+        3 => "redirection",
+        4 => "client error",
+        5 => "server error",
         _ => "unknown",
     }
 }
 
 /// Sizes by steps of four times, few enough to look at: what the range is called, and its requests.
 pub(super) fn sizes(sizes: &[Size]) -> Vec<(String, u64)> {
-    let binary = |bytes: u64| match bytes {
-        0..1_024 => format!("{bytes} B"),
-        0..0x10_0000 => format!("{} KiB", bytes >> 10),
-        0..0x4000_0000 => format!("{} MiB", bytes >> 20),
+    let binary = |bytes: u64| match bytes.max(1).ilog2() {
+        0..10 => format!("{bytes} B"),
+        10..20 => format!("{} KiB", bytes >> 10),
+        20..30 => format!("{} MiB", bytes >> 20),
         _ => format!("{} GiB", bytes >> 30),
     };
     // Bins are powers of two: 1, 2-3, 4-7 …; those below 1 KiB go together, then each two.
@@ -249,7 +253,7 @@ mod tests {
     #[test]
     fn long_names_lose_their_middle() {
         assert_eq!(cut("/images/launch-logo.gif", 23, "…"), "/images/launch-logo.gif");
-        assert_eq!(cut("/images/launch-logo.gif", 16, "…"), "/images/la….gif");
+        assert_eq!(cut("/images/launch-logo.gif", 16, "…"), "/images/la…o.gif");
         assert_eq!(cut("/images/launch-logo.gif", 16, "..."), "/images/l....gif");
         // A character of two columns is not cut in half.
         assert_eq!(cut("目录目录目录", 7, "…"), "目录…录");

@@ -1,10 +1,14 @@
 //! The report on a terminal.
 
+mod pen;
+
 use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
 use super::answer::{Bucket, Measure, Names, Peak, Report, Row};
+use pen::{Ink, Pen, left, right};
+
 use super::label::{self, Clock, cut, grouped, percent, short_size, size};
 
 /// What the terminal can show.
@@ -16,7 +20,7 @@ use super::label::{self, Clock, cut, grouped, percent, short_size, size};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TerminalOptions {
-    /// Columns: 80 unless set; at least 40 are used, and at most 160.
+    /// Columns: 80 unless set; at least 50 are used, and at most 160.
     pub width: usize,
     /// Whether there are colours.
     pub colour: bool,
@@ -68,7 +72,7 @@ impl Default for TerminalOptions {
 /// ```
 #[must_use]
 pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
-    let pen = Pen { options: *options, width: options.width.clamp(40, 160), out: String::new() };
+    let pen = Pen { options: *options, width: options.width.clamp(50, 160), out: String::new() };
     let mut view = View { clock: Clock::of(report), report, pen };
     view.head();
     if report.requests > 0 {
@@ -91,98 +95,6 @@ pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
     }
     view.quality();
     view.pen.out
-}
-
-#[derive(Clone, Copy)]
-enum Ink {
-    Bold,
-    Dim,
-    Bar,
-    Bad,
-}
-
-/// What writes, and knows how wide things are.
-struct Pen {
-    options: TerminalOptions,
-    width: usize,
-    out: String,
-}
-
-impl Pen {
-    fn ink(&self, text: &str, ink: Ink) -> String {
-        if !self.options.colour || text.trim().is_empty() {
-            return text.to_owned();
-        }
-        let code = match ink {
-            Ink::Bold => "1",
-            Ink::Dim => "2",
-            Ink::Bar => "36",
-            Ink::Bad => "31",
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
-    }
-
-    fn ellipsis(&self) -> &'static str {
-        if self.options.unicode { "…" } else { "..." }
-    }
-
-    /// A line as it is, without blanks at its end.
-    fn line(&mut self, text: &str) {
-        self.out.push_str(text.trim_end());
-        self.out.push('\n');
-    }
-
-    fn heading(&mut self, title: &str, note: &str) {
-        let room = self.width.saturating_sub(title.width() + 2);
-        let note = cut(note, room, self.ellipsis());
-        let text = format!("{}  {}", self.ink(title, Ink::Bold), self.ink(&note, Ink::Dim));
-        self.out.push('\n');
-        self.line(&text);
-    }
-
-    /// A bar of so many columns at most.
-    fn bar(&self, part: u64, most: u64, width: usize) -> String {
-        let share = if most == 0 { 0.0 } else { part as f64 / most as f64 };
-        if !self.options.unicode {
-            let length = (share * width as f64).round() as usize;
-            // What is there is seen.
-            return "#".repeat(length.max(usize::from(part > 0 && width > 0)));
-        }
-        const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-        let eighths = (share * width as f64 * 8.0).round() as usize;
-        let eighths = eighths.max(usize::from(part > 0 && width > 0));
-        format!("{}{}", "█".repeat(eighths / 8), PARTS[eighths % 8])
-    }
-
-    /// Columns of so many lines at most, for values that come one after the other.
-    fn chart(&self, values: &[f64], lines: usize) -> Vec<String> {
-        const UNICODE: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        const ASCII: [char; 9] = [' ', '.', '.', '.', ':', ':', ':', '#', '#'];
-        let characters = if self.options.unicode { UNICODE } else { ASCII };
-        let most = values.iter().copied().fold(0.0, f64::max);
-        let height = |value: f64| {
-            let eighths = (value / most * (lines * 8) as f64).round() as usize;
-            if value > 0.0 { eighths.max(1) } else { 0 }
-        };
-        let heights: Vec<usize> = values.iter().map(|value| height(*value)).collect();
-        let row = |line: usize| {
-            heights
-                .iter()
-                .map(|height| characters[height.saturating_sub(line * 8).min(8)])
-                .collect::<String>()
-        };
-        (0..lines).rev().map(row).collect()
-    }
-}
-
-/// Text to the right of a column.
-fn right(text: &str, width: usize) -> String {
-    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// Text to the left of a column.
-fn left(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 struct View<'a> {
@@ -261,9 +173,9 @@ impl View<'_> {
             let mut text = String::from("  ");
             for (column, width) in widths.iter().enumerate() {
                 if let Some((name, value, bad)) = tiles.get(column * lines + line) {
-                    let value = left(value, width + 3);
-                    let value = self.pen.ink(&value, if *bad { Ink::Bad } else { Ink::Bold });
-                    let _ = write!(text, "{}{value}", self.pen.ink(&left(name, LABEL), Ink::Dim));
+                    let pad = " ".repeat(width + 3 - value.width());
+                    let value = self.pen.ink(value, if *bad { Ink::Bad } else { Ink::Bold });
+                    let _ = write!(text, "{}{value}{pad}", self.pen.ink(&left(name, LABEL), Ink::Dim));
                 }
             }
             self.pen.line(&text);
@@ -565,3 +477,6 @@ impl View<'_> {
         self.pen.line(&format!("{indent}{line}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,7 +139,8 @@ pub(crate) fn run(args: &Args, stop: &Stop) -> Result<Exit> {
         }
     }
     let has_files = args.outputs().iter().any(|(_, path)| path.is_some());
-    if !args.takes_standard() && !(args.quiet && has_files) {
+    let is_unwanted = args.takes_standard() || (args.quiet && has_files);
+    if !is_unwanted {
         print(&report)?;
     }
     Ok(if args.strict && report.lines.rejected > 0 { Exit::NotClean } else { Exit::Clean })

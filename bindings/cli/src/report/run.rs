@@ -272,7 +272,7 @@ impl Run<'_> {
                 blank: summary.blank,
                 filtered: summary.rows.saturating_sub(tally.requests()),
             },
-            rejects: summary.rejects.clone(),
+            rejects: summary.rejects,
             first_rejects: firsts.iter().map(|(reason, reject)| (*reason, place(reject))).collect(),
         }
     }

@@ -64,7 +64,7 @@ fn files_are_found_and_told_from_logs() {
     assert_eq!(find([at("lake/dt=*")]).unwrap(), Some(table.clone()));
     assert_eq!(find([at("lake/*/*.parquet"), at("odd-name")]).unwrap().unwrap().len(), 4);
     assert_eq!(find([at("a.log"), PathBuf::from("-")]).unwrap(), None);
-    assert_eq!(find([PathBuf::new(); 0]).unwrap(), None);
+    assert_eq!(find(Vec::<PathBuf>::new()).unwrap(), None);
     for (words, says) in [
         (vec![at("lake"), at("a.log")], "one run reads one of the two"),
         (vec![at("empty")], "is a directory without a Parquet file; logs in it are passed as files"),
