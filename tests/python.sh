@@ -41,6 +41,13 @@ browser() {
     fi
 }
 
+# What the prompt of `nasalogs sql` is driven in; likewise.
+terminal() {
+    if ! command -v tmux >/dev/null && can_apt; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y tmux >/dev/null
+    fi
+}
+
 venv tests/python/requirements.txt || exit 0
 
 case "${1:-test}" in
@@ -49,6 +56,7 @@ case "${1:-test}" in
         package
         spark_runtime
         browser
+        terminal
         export NASALOGS="${NASALOGS:-$(cd "$target" && pwd)/debug/nasalogs}"
         failed=0
         for tests in bindings/python/tests tests/python; do
