@@ -19,7 +19,7 @@ use crate::{
     propagate_version = true,
     max_term_width = 110,
     after_help = "Exit codes: 0 done; 1 done, but lines were rejected that --strict or --max-rejects do not allow, \
-                  or a table has what compact or doctor complain about; 2 could not be done; 130 interrupted. A closed pipe is no failure."
+                  or a table has what compact or doctor complain about; 2 could not be done; 130 interrupted (serve ends so, with 0). A closed pipe is no failure."
 )]
 pub struct Cli {
     /// What to do.
