@@ -2,16 +2,19 @@
 //!
 //! `cargo run --release --example report -- access.log`
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
 use nasalogs::report::{Account, COLUMNS, Cube, CubeOptions, ReportOptions, Tallies};
-use nasalogs::{ParseOptions, ReaderBuilder, Result};
+use nasalogs::{ParseOptions, ReaderBuilder};
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn main() -> Result<()> {
+fn main() -> Result {
     let inputs: Vec<String> = std::env::args().skip(1).collect();
     let options = ReportOptions::new().with_approx(std::env::var_os("APPROX").is_some());
     let begun = Instant::now();
@@ -27,8 +30,10 @@ fn main() -> Result<()> {
     let tally = tallies.merge()?;
     let counted = begun.elapsed();
     let report = tally.report(&Account::default(), 10);
+    let mut out = std::io::stdout().lock();
     for url in &report.urls.rows {
-        println!("{:>9} {:>7} {}", url.requests, url.hosts.unwrap_or(0), url.name.escape_debug());
+        let hosts = url.hosts.unwrap_or(0);
+        writeln!(out, "{:>9} {hosts:>7} {}", url.requests, url.name.escape_debug())?;
     }
     eprintln!("counted in {counted:?}, answered in {:?}, {} MB", begun.elapsed(), tally.memory() / 1_000_000);
 

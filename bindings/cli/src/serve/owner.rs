@@ -382,7 +382,7 @@ impl Owner {
             filters: self.filter.terms(),
             generated: unix(),
             lines,
-            rejects: self.intake.rejects.clone(),
+            rejects: self.intake.rejects,
             first_rejects: self
                 .intake
                 .firsts

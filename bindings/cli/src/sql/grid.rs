@@ -59,11 +59,7 @@ impl Grid {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         Self {
             out,
-            names: schema
-                .fields()
-                .iter()
-                .map(|field| escape_control(field.name().as_bytes()).into())
-                .collect(),
+            names: schema.fields().iter().map(|field| escape_control(field.name().as_bytes())).collect(),
             right: schema.fields().iter().map(|field| field.data_type().is_numeric()).collect(),
             waiting: Vec::new(),
             layout: None,
@@ -194,7 +190,7 @@ impl BatchSink for Grid {
 }
 
 fn harmless(text: &str) -> String {
-    escape_control(text.as_bytes()).into()
+    escape_control(text.as_bytes())
 }
 
 fn shown(cell: &Cell) -> &str {

@@ -1,7 +1,7 @@
 //! The prompt.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -163,7 +163,7 @@ fn history() -> Option<PathBuf> {
 
 /// Writes it down after every statement: whoever closes the window loses none. Where nothing can be written there is
 /// none.
-fn keep(editor: &mut Editor<Talk, DefaultHistory>, path: &PathBuf) {
+fn keep(editor: &mut Editor<Talk, DefaultHistory>, path: &Path) {
     if let Some(directory) = path.parent() {
         let _ = fs::create_dir_all(directory);
     }
