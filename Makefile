@@ -34,4 +34,4 @@ lint: ## What CI says about style
 
 docs: ## The crate's documentation and docs/cli.md
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --lib
-	$(CARGO) run -q -p nasalogs-cli --no-default-features -- docs-markdown > docs/cli.md
+	$(CARGO) run -q -p nasalogs-cli -- docs-markdown > docs/cli.md

@@ -252,7 +252,11 @@ fn is_complete(text: &str) -> bool {
             matches!(last, Some(Token::SemiColon))
         }
         // What is open is closed in the next line. Anything else is told as an error.
-        Err(error) => !error.to_string().contains("Unterminated") && text.ends_with(';'),
+        Err(error) => {
+            let error = error.to_string();
+            let is_open = error.contains("Unterminated") || error.contains("multi-line comment");
+            !is_open && text.ends_with(';')
+        }
     }
 }
 
