@@ -78,9 +78,6 @@ pub struct Args {
     /// In CSV, put ' before cells that a spreadsheet would run as a formula
     #[arg(long)]
     pub csv_safe: bool,
-    /// Which rows
-    #[command(flatten)]
-    pub filter: FilterArgs,
     /// Write the lines that are no rows, as NDJSON: file, line, offset, reason, raw; replaces the file if it is there
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
@@ -108,6 +105,9 @@ pub struct Args {
     /// How S3 is reached
     #[command(flatten)]
     pub access: Access,
+    /// Which rows
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 /// Runs it.

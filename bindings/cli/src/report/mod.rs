@@ -51,9 +51,6 @@ pub struct Args {
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: String,
-    /// Which rows
-    #[command(flatten)]
-    pub filter: FilterArgs,
     /// How much memory the counting may take, such as 2GB; half of the machine's when nothing is said
     #[arg(long, value_name = "SIZE", value_parser = value::size)]
     pub max_memory: Option<u64>,
@@ -78,6 +75,9 @@ pub struct Args {
     /// How S3 is reached
     #[command(flatten)]
     pub access: Access,
+    /// Which rows
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 impl Args {

@@ -59,9 +59,6 @@ pub struct Args {
     /// auto, common, combined, vhost_common, vhost_combined, nginx_main, or an Apache LogFormat or nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub format: String,
-    /// Which rows
-    #[command(flatten)]
-    pub filter: FilterArgs,
     /// How much memory the counting may take; beyond that, rare names are forgotten and different ones estimated, and the page
     /// says so
     #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = value::size)]
@@ -69,6 +66,9 @@ pub struct Args {
     /// Say nothing but what is wrong
     #[arg(short, long)]
     pub quiet: bool,
+    /// Which rows
+    #[command(flatten)]
+    pub filter: FilterArgs,
 }
 
 /// An address, or `localhost`, and a port.
