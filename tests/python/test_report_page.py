@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,9 @@ PAGE: Final = (ROOT / "docs" / "report.md").read_text("utf-8")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The page was run; this is what it has defined."""
     with contextlib.chdir(tmp_path_factory.mktemp("page")), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{BINARY.parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv(
+            "PATH", os.pathsep.join([str(BINARY.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+        )
         names: dict[str, Any] = {"__name__": "page"}
         for kind, text in blocks(PAGE):
             if kind == "python":

@@ -85,6 +85,8 @@ def test_a_run_that_is_killed_is_gone_on_with(
 ) -> None:
     """Killed at a request to the store that the store still sees, or does not: the worst times there are."""
     prefix = f"killed-{seed}"
+    # By itself, each address has a checkpoint of its own.
+    checkpoint = ("--checkpoint", str(tmp_path / "checkpoint"))
     killed = 0
     for run in range(4):
         process: list[subprocess.Popen[bytes]] = []
@@ -103,7 +105,7 @@ def test_a_run_that_is_killed_is_gone_on_with(
             process.append(
                 subprocess.Popen(
                     # Rolls of another size each time.
-                    [BINARY, *arguments(log, store.at(prefix), size=150_000 + 70_000 * run)],
+                    [BINARY, *arguments(log, store.at(prefix), *checkpoint, size=150_000 + 70_000 * run)],
                     env=environment(proxy.url, state(tmp_path)),
                     stdin=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -113,7 +115,7 @@ def test_a_run_that_is_killed_is_gone_on_with(
             assert code in {0, -signal.SIGKILL}
             killed += code != 0
     assert killed > 1
-    store.run(*arguments(log, store.at(prefix)), env=state(tmp_path))
+    store.run(*arguments(log, store.at(prefix), *checkpoint), env=state(tmp_path))
     assert rows(store, prefix, tmp_path) == expected
     assert store.uploads() == []
 
@@ -141,9 +143,10 @@ def test_a_store_that_refuses_ends_the_run(moto: Store, log: Path, expected: lis
         return Refuse(403, "AccessDenied") if asked > 4 else None
 
     report = tmp_path / "report.json"
+    checkpoint = ("--checkpoint", str(tmp_path / "checkpoint"))
     with Proxy(moto.url, refuse) as proxy:
         run = moto.run(
-            *arguments(log, moto.at("refused"), "--report", str(report)),
+            *arguments(log, moto.at("refused"), *checkpoint, "--report", str(report)),
             url=proxy.url,
             env=state(tmp_path),
             code=2,
@@ -151,7 +154,7 @@ def test_a_store_that_refuses_ends_the_run(moto: Store, log: Path, expected: lis
     assert "access is denied" in run.stderr
     assert "hint: " in run.stderr
     assert json.loads(report.read_text())["ended"] == "failed"
-    moto.run(*arguments(log, moto.at("refused")), env=state(tmp_path))
+    moto.run(*arguments(log, moto.at("refused"), *checkpoint), env=state(tmp_path))
     assert rows(moto, "refused", tmp_path) == expected
     run = moto.run(*arguments(log, "s3://nowhere/x"), env=state(tmp_path), code=2)
     assert "there is no such bucket" in run.stderr
