@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nasalogs
 import pytest
@@ -60,7 +61,7 @@ def test_whatever_can_be_read_can_be_reported(log: Path, tmp_path: Path) -> None
 def test_rows_are_chosen(log: Path) -> None:
     rows = nasalogs.read(log, on_reject="count").to_pylist()
     noon = datetime(1995, 7, 1, 12, tzinfo=UTC)
-    for arguments, holds in (
+    cases: tuple[tuple[dict[str, Any], Any], ...] = (
         ({"status": 404}, lambda row: row["status"] == 404),
         ({"status": ["5xx", 404]}, lambda row: row["status"] is not None and row["status"] in {404, *range(500, 600)}),
         (
@@ -74,7 +75,8 @@ def test_rows_are_chosen(log: Path) -> None:
         ({"host": "*.com"}, lambda row: row["host"].endswith(".com")),
         ({"since": noon}, lambda row: row["ts"] >= noon),
         ({"until": "1995-07-01T12:00:00Z"}, lambda row: row["ts"] < noon),
-    ):
+    )
+    for arguments, holds in cases:
         report = nasalogs.report(log, page=False, **arguments).to_dict()
         chosen = sum(1 for row in rows if holds(row))
         assert (report["requests"], report["lines"]["filtered"]) == (chosen, len(rows) - chosen), arguments
