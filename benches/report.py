@@ -38,11 +38,12 @@ def main() -> int:
     print("| report | MB/s | wall s | CPU s | peak MiB | |")
     print("|---|--:|--:|--:|--:|---|")
     with tempfile.TemporaryDirectory(dir=options.log.parent) as folder:
-        ours, theirs, page = (Path(folder) / name for name in ("ours.json", "theirs.json", "page.html"))
+        names = ("ours.json", "rough.json", "theirs.json", "page.html")
+        ours, rough, theirs, page = (Path(folder) / name for name in names)
         report = [str(options.nasalogs), "report", str(options.log), "-q", "--overwrite"]
         commands = {
             "nasalogs --json": ([*report, "--json", str(ours)], ours, options.runs),
-            "nasalogs --approx --json": ([*report, "--approx", "--json", str(ours) + ".approx"], ours, options.runs),
+            "nasalogs --approx --json": ([*report, "--approx", "--json", str(rough)], rough, options.runs),
             "nasalogs --html": ([*report, "--html", str(page)], page, options.runs),
         }
         if goaccess := shutil.which("goaccess"):

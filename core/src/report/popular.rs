@@ -101,13 +101,21 @@ impl Popular {
     }
 
     /// The numbers of a column's names.
-    pub(super) fn intern_all(&mut self, column: &BinaryViewArray, numbers: &mut Vec<u32>) {
+    pub(super) fn intern_all<'a>(&mut self, column: &'a BinaryViewArray, numbers: &mut Vec<u32>) {
         numbers.clear();
+        // One after the other is often the same: most methods and protocols are.
+        let mut last: (&'a [u8], u32) = (b"", NONE);
+        let mut number_of = |name: &'a [u8]| {
+            if last.1 == NONE || last.0 != name {
+                last = (name, self.intern(name));
+            }
+            last.1
+        };
         if column.null_count() == 0 {
-            numbers.extend((0..column.len()).map(|row| self.intern(column.value(row))));
+            numbers.extend((0..column.len()).map(|row| number_of(column.value(row))));
         } else {
             let name = |row| column.is_valid(row).then(|| column.value(row));
-            numbers.extend((0..column.len()).map(|row| name(row).map_or(NONE, |name| self.intern(name))));
+            numbers.extend((0..column.len()).map(|row| name(row).map_or(NONE, &mut number_of)));
         }
     }
 
