@@ -254,7 +254,7 @@ fn is_complete(text: &str) -> bool {
         // What is open is closed in the next line. Anything else is told as an error.
         Err(error) => {
             let error = error.to_string();
-            let is_open = error.contains("Unterminated") || error.contains("multi-line comment");
+            let is_open = error.contains("Unterminated") || error.contains("EOF");
             !is_open && text.ends_with(';')
         }
     }
