@@ -7,21 +7,19 @@ Each run is a process of its own, from the file cache. Where both count requests
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from side_by_side import best_of
+from side_by_side import begin, best_of, row
 
 GOACCESS: Final = [
     "--log-format=COMMON",
     "--no-ip-validation",
     "--no-progress",
     "--no-query-string",
-    "--no-term-resolver",
 ]
 
 
@@ -34,9 +32,7 @@ def main() -> int:
     options = parser.parse_args()
 
     size = options.log.stat().st_size
-    print(f"{size / 1e6:,.0f} MB from the file cache; {os.cpu_count()} processors; best of {options.runs} by wall\n")
-    print("| report | MB/s | wall s | CPU s | peak MiB | |")
-    print("|---|--:|--:|--:|--:|---|")
+    begin("report", size, options.runs)
     with tempfile.TemporaryDirectory(dir=options.log.parent) as folder:
         names = ("ours.json", "rough.json", "theirs.json", "page.html")
         ours, rough, theirs, page = (Path(folder) / name for name in names)
@@ -49,13 +45,7 @@ def main() -> int:
         if goaccess := shutil.which("goaccess"):
             commands["GoAccess"] = ([goaccess, str(options.log), *GOACCESS, "-o", str(theirs)], theirs, 1)
         for name, (command, out, runs) in commands.items():
-            usage = best_of(runs, command, out)
-            note = f"fails: {usage.last_words[:100]}" if usage.code else ""
-            print(
-                f"| {name} | {size / usage.wall / 1e6:,.0f} | {usage.wall:.2f} | {usage.cpu:.2f}"
-                f" | {usage.resident / 2**20:,.0f} | {note} |",
-                flush=True,
-            )
+            row(name, size, best_of(runs, command, out), "")
         if not theirs.exists():
             print("\nGoAccess is not here.")
             return 0

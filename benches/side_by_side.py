@@ -70,6 +70,24 @@ def best_of(runs: int, command: list[str], out: Path) -> Usage:
     return min(found, key=lambda usage: usage.wall)
 
 
+def begin(heads: str, size: int, runs: int) -> None:
+    """Print the head of a table whose rows `row` prints."""
+    print(f"{size / 1e6:,.0f} MB from the file cache; {os.cpu_count()} processors; best of {runs} by wall\n")
+    print(f"| {heads} | MB/s | wall s | CPU s | peak MiB | |")
+    print(f"{'|---' * (heads.count('|') + 1)}|--:|--:|--:|--:|---|")
+
+
+def row(name: str, size: int, usage: Usage, note: str) -> None:
+    """Print what a run took, and a note on it; why it failed, if it did."""
+    if usage.code:
+        note = f"fails: {usage.last_words[:100]}"
+    print(
+        f"| {name} | {size / usage.wall / 1e6:,.0f} | {usage.wall:.2f} | {usage.cpu:.2f}"
+        f" | {usage.resident / 2**20:,.0f} | {note} |",
+        flush=True,
+    )
+
+
 def facts(out: Path) -> tuple[object, ...]:
     """Rows, bytes, the sum of all times in seconds, and how many rows have a protocol."""
     query = f"""

@@ -7,13 +7,12 @@ Each run is a process of its own, from the file cache, to an answer in CSV; the 
 
 import argparse
 import csv
-import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-from side_by_side import RIVALS, Usage, best_of
+from side_by_side import RIVALS, Usage, begin, best_of, row
 
 QUESTIONS: Final = {
     "top 10 paths": "SELECT path, count(*) AS hits FROM logs WHERE path IS NOT NULL GROUP BY path "
@@ -44,9 +43,7 @@ def main() -> int:
     options = parser.parse_args()
 
     size = options.log.stat().st_size
-    print(f"{size / 1e6:,.0f} MB from the file cache; {os.cpu_count()} processors; best of {options.runs} by wall\n")
-    print("| question | tool | MB/s | wall s | CPU s | peak MiB | |")
-    print("|---|---|--:|--:|--:|--:|---|")
+    begin("question | tool", size, options.runs)
     worse = 0
     with tempfile.TemporaryDirectory(dir=options.log.parent) as folder:
         out = Path(folder) / "out.csv"
@@ -59,16 +56,12 @@ def main() -> int:
             usages: list[Usage] = []
             for tool, command in commands.items():
                 usage = best_of(options.runs, command, out)
-                note = f"fails: {usage.last_words[:100]}"
+                note = ""
                 if not usage.code:
                     answers.append(rows(out))
                     usages.append(usage)
                     note = "" if answers[-1] == answers[0] else "another answer"
-                print(
-                    f"| {name} | {tool} | {size / usage.wall / 1e6:,.0f} | {usage.wall:.2f} | {usage.cpu:.2f}"
-                    f" | {usage.resident / 2**20:,.0f} | {note} |",
-                    flush=True,
-                )
+                row(f"{name} | {tool}", size, usage, note)
             worse += len(usages) == len(commands) and usages[0].wall > usages[-1].wall
     return 1 if worse else 0
 

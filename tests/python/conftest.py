@@ -13,6 +13,7 @@ import nasalogs as nasalogs_package
 import pytest
 
 if TYPE_CHECKING:
+    from browser import Browser
     from stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,20 @@ def convert(log: Path, out: Path, *arguments: str | Path, check: bool = True) ->
     assert found["rows"] + found["rejected"] + found["blank"] == found["lines"]
     assert sum(found["rejects_by_reason"].values()) == found["rejected"]
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    """Debian's Chromium, or another; one for all tests of pages."""
+    from browser import Browser, chromium  # noqa: PLC0415 -- it needs this module, by way of others
+    from kinesis import skip  # noqa: PLC0415 -- likewise
+
+    program = chromium()
+    if program is None:
+        skip("the page: there is no Chromium")
+    assert program
+    with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,12 +5,14 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import BINARY, ROOT
 from kinesis import REGION, Emulator
 from stores import KEYS
 
@@ -18,6 +20,21 @@ from stores import KEYS
 def blocks(text: str) -> list[tuple[str, str]]:
     """The fenced pieces of a page that are run: kind and text."""
     return re.findall(r"^```(python|console|sql)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@contextlib.contextmanager
+def played(page: str, folder: Path) -> Iterator[dict[str, Any]]:
+    """Run a page of commands and Python in a folder, from its start to its end; this is what it has defined."""
+    path = os.pathsep.join([str(BINARY.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", path)
+        names: dict[str, Any] = {"__name__": "page"}
+        for kind, text in blocks(page):
+            if kind == "python":
+                exec(compile(text, "page", "exec"), names)  # noqa: S102 -- the page is ours
+            else:
+                console(text)
+        yield names
 
 
 def sections(page: str) -> dict[str, str]:

@@ -3,14 +3,13 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from browser import Browser, Page, chromium
+from browser import Browser, Page
 from conftest import convert, nasalogs
-from kinesis import skip
 from reckoning import Filter, Reckoning, embedded, with_cube
 
 OFFSET: Final = -4 * 3600
@@ -26,17 +25,6 @@ HOSTILE: Final = [
     "/" + "8k/" * 2700,
     "/é/\u2066x",
 ]
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Debian's Chromium, or another."""
-    program = chromium()
-    if program is None:
-        skip("the page: there is no Chromium")
-    assert program
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
-        yield found
 
 
 class Report:

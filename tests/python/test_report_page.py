@@ -1,17 +1,14 @@
 """What docs/report.md shows is run, from its start to its end, and says what it shows; every number has its row."""
 
-import contextlib
 import json
-import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from conftest import BINARY, ROOT, nasalogs
-from pages import blocks, console
+from conftest import ROOT, nasalogs
+from pages import played
 
 PAGE: Final = (ROOT / "docs" / "report.md").read_text("utf-8")
 
@@ -19,16 +16,7 @@ PAGE: Final = (ROOT / "docs" / "report.md").read_text("utf-8")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The page was run; this is what it has defined."""
-    with contextlib.chdir(tmp_path_factory.mktemp("page")), pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "PATH", os.pathsep.join([str(BINARY.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-        )
-        names: dict[str, Any] = {"__name__": "page"}
-        for kind, text in blocks(PAGE):
-            if kind == "python":
-                exec(compile(text, "docs/report.md", "exec"), names)  # noqa: S102 -- the page is ours
-            else:
-                console(text)
+    with played(PAGE, tmp_path_factory.mktemp("page")) as names:
         yield names
 
 

@@ -7,14 +7,12 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, Final, Self
 
-import pytest
-from browser import Browser, Page, chromium
+from browser import Browser, Page
 from conftest import BINARY, nasalogs
-from kinesis import skip
 
 PATIENCE: Final = 60.0
 READERS: Final = 50
@@ -95,17 +93,6 @@ class Reader:
     def close(self) -> None:
         """Go away."""
         self.socket.close()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Debian's Chromium, or another."""
-    program = chromium()
-    if program is None:
-        skip("the live page: there is no Chromium")
-    assert program
-    with Browser(program, tmp_path_factory.mktemp("chromium")) as found:
-        yield found
 
 
 def requests(page: Page) -> int:

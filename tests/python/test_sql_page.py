@@ -1,7 +1,5 @@
 """What docs/sql.md shows is run, from its start to its end, and says what it shows."""
 
-import contextlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -9,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from conftest import BINARY, ROOT, nasalogs
-from pages import blocks, console, sections, table
+from conftest import ROOT, nasalogs
+from pages import played, sections, table
 
 PAGE: Final = (ROOT / "docs" / "sql.md").read_text("utf-8")
 
@@ -18,15 +16,9 @@ PAGE: Final = (ROOT / "docs" / "sql.md").read_text("utf-8")
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The page was run; this is what it has defined."""
-    with contextlib.chdir(tmp_path_factory.mktemp("page")), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{BINARY.parent}{os.pathsep}{os.environ['PATH']}")
-        shutil.copytree(ROOT / "deploy" / "aws" / "queries", "deploy/aws/queries")
-        names: dict[str, Any] = {"__name__": "page"}
-        for kind, text in blocks(PAGE):
-            if kind == "python":
-                exec(compile(text, "docs/sql.md", "exec"), names)  # noqa: S102 -- the page is ours
-            else:
-                console(text)
+    folder = tmp_path_factory.mktemp("page")
+    shutil.copytree(ROOT / "deploy" / "aws" / "queries", folder / "deploy/aws/queries")
+    with played(PAGE, folder) as names:
         yield names
 
 
