@@ -1,6 +1,6 @@
 """Reports of a raw log: nasalogs, exact and with estimates, as JSON and as a page, and GoAccess.
 
-Each run is a process of its own, from the file cache. Where both count requests and different hosts, they must agree.
+Each run is a process of its own, from the file cache; GoAccess runs once. Both must count the same requests.
 
     python benches/report.py --nasalogs target/release/nasalogs access.log
 """
@@ -51,8 +51,9 @@ def main() -> int:
             return 0
         mine = json.loads(ours.read_text("utf-8"))
         general = json.loads(theirs.read_text("utf-8", errors="replace"))["general"]
-        print(f"\nrequests {mine['requests']:,} and {general['valid_requests']:,}")
-    return 0
+        counts = [(mine["requests"], general["valid_requests"]), (mine["unique_hosts"], general["unique_visitors"])]
+        print("\nrequests {:,} and {:,}; hosts {:,}, visitors a day of GoAccess {:,}".format(*counts[0], *counts[1]))
+    return int(counts[0][0] != counts[0][1])
 
 
 if __name__ == "__main__":

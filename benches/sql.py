@@ -62,6 +62,7 @@ def main() -> int:
                     usages.append(usage)
                     note = "" if answers[-1] == answers[0] else "another answer"
                 row(f"{name} | {tool}", size, usage, note)
+            worse += any(answer != answers[0] for answer in answers) or len(usages) < len(commands)
             worse += len(usages) == len(commands) and usages[0].wall > usages[-1].wall
     return 1 if worse else 0
 

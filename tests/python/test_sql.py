@@ -133,21 +133,6 @@ def test_an_answer_is_duckdbs(question: str, lines: Lines, duck: duckdb.DuckDBPy
         assert ordered(answer(question, tmp_path / "out.parquet", lines.lake), question) == right
 
 
-def test_days_are_a_column_of_a_table_of_days(lines: Lines) -> None:
-    days = sql("SELECT dt, count(*) AS n FROM logs GROUP BY dt ORDER BY dt", lines.lake, "--output", "csv").stdout
-    found = {row["dt"]: int(row["n"]) for row in csv.DictReader(io.StringIO(days.decode()))}
-    assert found == {
-        folder.name.removeprefix("dt="): sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet"))
-        for folder in lines.lake.glob("dt=*")
-    }
-    first = min(found)
-    plan = sql(
-        f"EXPLAIN SELECT count(*) FROM logs WHERE dt = '{first}'", lines.lake, "--output", "ndjson"
-    ).stdout.decode()
-    others = [day for day in found if day != first]
-    assert all(f"dt={day}" not in plan for day in others), plan
-
-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lake")
@@ -156,6 +141,20 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nasalogs("generate", "--lines", "6000", "--seed", seed, "--start", start, "--oddities", "5%", "-o", log)
         convert(log, folder / "table", "--to", "parquet", "--partition-by", "dt", "--append")
     return folder / "table"
+
+
+def test_days_are_a_column_of_a_table_of_days(lake: Path) -> None:
+    days = sql("SELECT dt, count(*) AS n FROM logs GROUP BY dt ORDER BY dt", lake, "--output", "csv").stdout
+    found = {row["dt"]: int(row["n"]) for row in csv.DictReader(io.StringIO(days.decode()))}
+    assert found == {
+        folder.name.removeprefix("dt="): sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet"))
+        for folder in lake.glob("dt=*")
+    }
+    first = min(found)
+    plan = sql(f"EXPLAIN SELECT count(*) FROM logs WHERE dt = '{first}'", lake, "--output", "ndjson").stdout.decode()
+    others = [day for day in found if day != first]
+    assert others
+    assert all(f"dt={day}" not in plan for day in others), plan
 
 
 @pytest.mark.parametrize("name", [name for name in QUERIES if name != VIEW])
@@ -190,6 +189,73 @@ def test_the_view_for_athena_runs(tmp_path: Path) -> None:
     query.write_text(f"{QUERIES[VIEW].rstrip().rstrip(';')};\nSELECT count(*) AS n FROM {TABLE}_distinct")
     run = sql("-f", query, "-t", f"{TABLE}={tmp_path / 'table'}", "--output", "csv")
     assert run.stdout == b"n\n4\n"
+
+
+def test_what_is_laid_out_otherwise_is_no_part_of_a_table(lines: Lines, lake: Path, tmp_path: Path) -> None:
+    """It would be left out without a word."""
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    shutil.copy(lines.parquet, flat / "a.parquet")
+    count = "SELECT count(*) AS n FROM logs"
+    for inputs in ((lake, flat), (flat, lake), (lake, lines.parquet), (lines.parquet, flat)):
+        run = sql(count, *inputs, check=False)
+        assert run.code == 2, inputs
+        assert "is not laid out as" in run.stderr
+    assert sql(count, flat, flat, "--output", "csv").code == 0
+
+
+def test_an_answer_replaces_nothing_that_was_asked(lines: Lines, tmp_path: Path) -> None:
+    log = tmp_path / "one.log"
+    shutil.copy(lines.log, log)
+    query = tmp_path / "query.sql"
+    query.write_text("SELECT count(*) AS n FROM logs")
+    before = log.read_bytes()
+    cases: list[tuple[Path, list[str | Path]]] = [
+        (log, [query.read_text(), tmp_path / "*.log"]),
+        (query, ["-f", query, log]),
+    ]
+    for out, words in cases:
+        run = sql(*words, "-o", out, "--output", "csv", "--overwrite", check=False)
+        assert run.code == 2
+        assert "is an input" in run.stderr
+    assert (log.read_bytes(), query.read_text()) == (before, "SELECT count(*) AS n FROM logs")
+
+
+def test_a_statement_from_standard_input_leaves_no_log_there(lines: Lines) -> None:
+    def asked(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [BINARY, "sql", "-f", "-", *words],
+            input=b"SELECT count(*) AS n FROM logs",
+            capture_output=True,
+            check=False,
+        )
+
+    assert asked().returncode == 2
+    both = asked("-")
+    assert both.returncode == 2
+    assert b"both standard input" in both.stderr
+    assert asked(lines.log, "--output", "csv").stdout.startswith(b"n\n")
+
+
+def test_any_value_is_one_if_there_is_one(lines: Lines) -> None:
+    for name in ("arbitrary", "any_value"):
+        question = f"SELECT {name}(x) AS x FROM (VALUES (NULL), (1)) t (x)"
+        assert sql(question, lines.log, "--output", "csv").stdout == b"x\n1\n"
+
+
+def test_what_does_not_fit_is_no_null(lines: Lines, tmp_path: Path) -> None:
+    question = (
+        "SELECT CASE WHEN status > 0 THEN arrow_cast('18446744073709551615', 'UInt64') END AS x FROM logs LIMIT 3"
+    )
+    assert sql(question, lines.log, "-o", tmp_path / "x.parquet", check=False).code == 2
+
+
+def test_one_long_value_pads_no_others(tmp_path: Path) -> None:
+    line = 'h - - [01/Jul/1995:00:00:01 -0400] "GET /{} HTTP/1.0" 200 5\n'
+    log = tmp_path / "long.log"
+    log.write_text(line.format("x" * 600_000) + line.format("y") * 2000)
+    found = sql("SELECT path, status FROM logs", log).stdout
+    assert len(found) < 600_000 + 2001 * 250
 
 
 def test_every_shape_can_be_read_back(lines: Lines, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ pub fn execute(
     let sink_options = sink_options(args)?;
     let options = parse_options(args, &naming)?;
     let end = if args.filter.filter().needs_end() {
-        filter::end(filter::again(&sources)?, &options, args.jobs, stop)?
+        filter::end(filter::again(&sources)?, &options, args.jobs, stop, watch)?
     } else {
         None
     };
@@ -194,7 +194,10 @@ pub fn execute(
     let named = (!naming.is_plain()).then_some(named);
     let mut shape = |batch: RecordBatch| -> Result<RecordBatch> {
         let batch = wanted.of(screen.apply(batch)?)?;
-        named.as_ref().map_or(Ok(batch.clone()), |named| named.apply(&batch))
+        match &named {
+            Some(named) => named.apply(&batch),
+            None => Ok(batch),
+        }
     };
     let outcome = copy(&mut reader, &mut shape, &sink, stop, watch);
     let (written, failed) = match outcome {

@@ -7,7 +7,7 @@ use nasalogs::arrow::compute::max;
 use nasalogs::arrow::datatypes::{Int16Type, TimestampMillisecondType};
 use nasalogs::filter::{Filter, Glob, HostRule, Moment, Sieve, Statuses, Zone};
 use nasalogs::source::Source;
-use nasalogs::{Error, ErrorKind, ParseOptions, Reader, ReaderBuilder, Result};
+use nasalogs::{Error, ErrorKind, ParseOptions, Progress, Reader, ReaderBuilder, Result};
 
 use crate::interrupt::Stop;
 use crate::value;
@@ -168,13 +168,16 @@ pub fn again(sources: &[Source]) -> Result<Vec<Source>> {
 
 /// The time of the last row of some logs, in milliseconds since 1970; `None` where there is no row. They are read for it.
 ///
+/// `watch` is called before the first batch and after each.
+///
 /// # Errors
-/// Those of reading.
+/// Those of reading, and what `watch` fails with.
 pub fn end(
     sources: Vec<Source>,
     options: &ParseOptions,
     jobs: Option<NonZeroUsize>,
     stop: &Stop,
+    watch: &mut dyn FnMut(&Progress) -> Result<()>,
 ) -> Result<Option<i64>> {
     let mut options = options.clone().with_columns(["ts"]).with_optional_columns([""; 0]);
     options.extras = nasalogs::Extras::default();
@@ -185,6 +188,7 @@ pub fn end(
     let mut reader = builder.open_sources(sources)?;
     let mut end = None;
     loop {
+        watch(&reader.progress())?;
         match reader.next_batch() {
             Ok(Some(batch)) => {
                 let times = batch.column(0).as_primitive_opt::<TimestampMillisecondType>();

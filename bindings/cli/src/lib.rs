@@ -18,6 +18,7 @@ pub mod filter;
 pub mod follow;
 mod generate;
 pub mod interrupt;
+mod memory;
 mod message;
 mod number;
 pub mod object;

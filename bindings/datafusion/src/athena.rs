@@ -7,7 +7,7 @@
 //! | `year(t)`, `quarter`, `month`, `week`, `day`, `hour`, `minute`, `second` | `date_part('year', t)` … |
 //! | `day_of_week(t)`, Monday is 1; `day_of_year(t)` | `date_part('isodow', t)`, `date_part('doy', t)` |
 //! | `approx_percentile(x, p)` | `approx_percentile_cont(x, p)` |
-//! | `arbitrary(x)`, `any_value(x)` | `first_value(x)` |
+//! | `arbitrary(x)`, `any_value(x)` | `min(x)`, which is one of them, and null only if all are |
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::functions::datetime::date_part;
 use datafusion::functions_aggregate::approx_percentile_cont::approx_percentile_cont_udaf;
 use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::functions_aggregate::min_max::min_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimplification};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr, RawWindowExpr};
@@ -51,7 +51,7 @@ pub fn register_athena(ctx: &mut SessionContext) -> Result<()> {
     };
     ctx.register_udaf(Arc::new(AggregateUDF::new_from_impl(CountIf::new())))?;
     ctx.register_udaf(alias(approx_percentile_cont_udaf(), &["approx_percentile"]))?;
-    ctx.register_udaf(alias(first_value_udaf(), &["arbitrary", "any_value"]))?;
+    ctx.register_udaf(alias(min_udaf(), &["arbitrary", "any_value"]))?;
     for (name, part) in PARTS {
         ctx.register_udf(Arc::new(ScalarUDF::new_from_impl(Part::new(name, part))))?;
     }

@@ -161,6 +161,12 @@ impl Piece {
 fn open_range(path: &Path, begin: u64, end: Option<u64>) -> io::Result<Box<dyn Read + Send>> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(begin))?;
+    // A piece begins with the line feed before it, or the file is another one now.
+    let mut first = [0];
+    if begin > 0 && file.read(&mut first)? == 1 && first != *b"\n" {
+        return Err(io::Error::other("it has changed while it was read"));
+    }
+    file.seek(SeekFrom::Start(begin))?;
     Ok(match end {
         Some(end) => Box::new(file.take(end - begin)),
         None => Box::new(file),

@@ -1,4 +1,4 @@
-//! Web server access logs as tables of Apache DataFusion: SQL over raw logs, at the speed of the parser.
+//! Web server access logs as tables of Apache DataFusion: SQL over raw logs.
 //!
 //! ```
 //! use datafusion::prelude::SessionContext;

@@ -12,7 +12,7 @@ use nasalogs_cli::object::Access;
 use nasalogs_cli::report::{Args, Input, execute};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyInt, PyString};
+use pyo3::types::{PyBytes, PyDateTime, PyInt, PyString};
 
 use crate::choice::{Count, max_rejects, raise};
 use crate::input::Inputs;
@@ -104,11 +104,11 @@ pub fn report(
             since: moment(py, since)?,
             until: moment(py, until)?,
             status: several(py, "status", status)?,
-            method: several::<String>(py, "method", method)?,
+            method: methods(several(py, "method", method)?),
             path: several(py, "path", path)?,
             host: several(py, "host", host)?,
             exclude_status: several(py, "exclude_status", exclude_status)?,
-            exclude_method: several::<String>(py, "exclude_method", exclude_method)?,
+            exclude_method: methods(several(py, "exclude_method", exclude_method)?),
             exclude_path: several(py, "exclude_path", exclude_path)?,
             exclude_host: several(py, "exclude_host", exclude_host)?,
             tz: Some(raise(py, tz.parse())?),
@@ -157,6 +157,11 @@ fn moment<T: FromStr<Err = nasalogs::Error>>(
     raise(py, text.parse()).map(Some)
 }
 
+/// Each of them, also where one text names several, as on the command line.
+fn methods(texts: Vec<String>) -> Vec<String> {
+    texts.iter().flat_map(|text| text.split(',')).map(|method| method.trim().to_owned()).collect()
+}
+
 /// One value or several, each a text or a number.
 fn several<T: FromStr>(py: Python<'_>, argument: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<T>>
 where
@@ -178,6 +183,9 @@ where
     };
     if is_one(value) {
         return one(value).map(|value| vec![value]);
+    }
+    if value.is_instance_of::<PyBytes>() {
+        return Err(wrong(value));
     }
     value.try_iter().map_err(|_| wrong(value))?.map(|value| one(&value?)).collect()
 }

@@ -72,6 +72,7 @@ def test_rows_are_chosen(log: Path) -> None:
             {"exclude_path": ["/images/*", "/shuttle/*"]},
             lambda row: not (row["path"] or "").startswith(("/images/", "/shuttle/")),
         ),
+        ({"method": "HEAD, POST"}, lambda row: (row["method"] or "").upper() in {"HEAD", "POST"}),
         ({"host": "*.com"}, lambda row: row["host"].endswith(".com")),
         ({"since": noon}, lambda row: row["ts"] >= noon),
         ({"until": "1995-07-01T12:00:00Z"}, lambda row: row["ts"] < noon),
@@ -126,6 +127,7 @@ def test_names_are_text(tmp_path: Path) -> None:
     [
         ({"status": "6xy"}, ValueError, "6xy"),
         ({"status": 4.5}, TypeError, "status"),
+        ({"path": b"/a"}, TypeError, "path"),
         ({"tz": "Mars/Base"}, ValueError, "no time zone"),
         ({"since": "soon"}, ValueError, "soon"),
         ({"host": "10.0.0.0/99"}, ValueError, "10.0.0.0/99"),

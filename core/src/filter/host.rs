@@ -74,14 +74,17 @@ impl FromStr for HostRule {
             None => (text, None),
         };
         let kind = match (base.parse::<IpAddr>(), length) {
-            (Ok(address), length) => network(address, length).ok_or_else(|| {
-                Error::new(ErrorKind::Options, format!("{text:?} is no network"))
-                    .with_hint("expected one such as 192.0.2.0/24 or 2001:db8::/32")
-            })?,
-            (Err(_), _) => Kind::Name(text.parse::<Glob>()?.ignoring_case()),
+            (Ok(address), length) => network(address, length).ok_or_else(|| no_network(text))?,
+            (Err(_), Some(_)) => return Err(no_network(text)),
+            (Err(_), None) => Kind::Name(text.parse::<Glob>()?.ignoring_case()),
         };
         Ok(Self { text: text.to_owned(), kind })
     }
+}
+
+fn no_network(text: &str) -> Error {
+    Error::new(ErrorKind::Options, format!("{text:?} is no network"))
+        .with_hint("expected one such as 192.0.2.0/24 or 2001:db8::/32")
 }
 
 fn network(address: IpAddr, length: Option<&str>) -> Option<Kind> {
@@ -126,7 +129,18 @@ mod tests {
             yes.iter().for_each(|host| assert!(rule.matches(host.as_bytes()), "{rule} {host}"));
             no.iter().for_each(|host| assert!(!rule.matches(host.as_bytes()), "{rule} {host}"));
         }
-        for rule in ["192.0.2.0/33", "::/129", "1.2.3.4/", "1.2.3.4/x", "1.2.3.4/+8", "", "[a"] {
+        for rule in [
+            "192.0.2/24",
+            "10.0.0.0.0/8",
+            "*.example/x",
+            "192.0.2.0/33",
+            "::/129",
+            "1.2.3.4/",
+            "1.2.3.4/x",
+            "1.2.3.4/+8",
+            "",
+            "[a",
+        ] {
             assert!(rule.parse::<HostRule>().is_err(), "{rule}");
         }
     }

@@ -254,7 +254,8 @@ impl Intake {
             if number > 0 {
                 return false;
             }
-            self.refuse(arrival.name, arrival.data, "the record has more lines than a delivery has room for");
+            let message = format!("the record has {index} lines, more than a delivery has room for");
+            self.refuse(arrival.name, arrival.data, &message);
             self.taken = self.options.limit;
             return true;
         }

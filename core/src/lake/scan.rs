@@ -11,6 +11,7 @@ use arrow::array::{
 };
 use arrow::compute::{CastOptions, cast, cast_with_options, max};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::util::display::FormatOptions;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -135,7 +136,7 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// A row group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     file: usize,
     index: usize,
@@ -252,8 +253,8 @@ impl Scan {
                 since.is_none_or(|since| last >= since) && until.is_none_or(|until| first < until)
             })
         };
-        let groups = Arc::try_unwrap(self.groups).unwrap_or_default();
-        Self { groups: Arc::new(groups.into_iter().filter(is_near).collect()), ..self }
+        let groups = self.groups.iter().filter(|group| is_near(group)).cloned().collect();
+        Self { groups: Arc::new(groups), ..self }
     }
 
     /// The time of the last row, in milliseconds since 1970; `None` where there is no row. The files mostly say so; else
@@ -442,6 +443,9 @@ impl std::fmt::Debug for Part {
     }
 }
 
+/// A status of 70,000, or a time beyond our calendar, is no null.
+const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
+
 /// A batch of a file as one of ours.
 fn conform(name: &str, batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
@@ -462,13 +466,11 @@ fn conform(name: &str, batch: &RecordBatch, schema: &SchemaRef) -> Result<Record
         } else if let DataType::Timestamp(_, zone) = column.data_type() {
             // An instant is one in any zone, and a time without a zone is taken as UTC's.
             let millis = DataType::Timestamp(TimeUnit::Millisecond, zone.clone());
-            let times = cast(column, &millis).map_err(refuse)?;
+            let times = cast_with_options(column, &millis, &STRICT).map_err(refuse)?;
             let times = times.as_primitive::<TimestampMillisecondType>().clone();
             Arc::new(times.with_timezone("UTC"))
         } else {
-            // A status of 70,000 is no null.
-            let strict = CastOptions { safe: false, ..CastOptions::default() };
-            cast_with_options(column, field.data_type(), &strict).map_err(refuse)?
+            cast_with_options(column, field.data_type(), &STRICT).map_err(refuse)?
         });
     }
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -281,7 +281,7 @@ pub(super) fn report(tally: &Tally, account: &Account, top: usize) -> Report {
         requests,
         unique_hosts: tally.hosts.total(),
         unique_urls: tally.urls.total(),
-        bytes: tally.statuses.iter().map(|(_, bytes)| bytes).sum(),
+        bytes: tally.statuses.iter().fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes)),
         client_errors: by(400..500),
         server_errors: by(500..600),
         peak: tally.traffic.peaks().map(|(second, minute)| Peaks {
@@ -343,9 +343,9 @@ fn few(popular: &Popular) -> Vec<Measure> {
     let measure =
         |name: Option<String>, count: &Count| Measure { name, requests: count.requests, bytes: count.bytes };
     let mut measures: Vec<_> = all.iter().map(|(name, count)| measure(name.map(text), count)).collect();
-    if !rest.is_empty() {
-        let mut sum = Count::default();
-        rest.iter().for_each(|(_, count)| sum.add(count));
+    let mut sum = popular.gone;
+    rest.iter().for_each(|(_, count)| sum.add(count));
+    if sum.requests > 0 {
         measures.push(measure(Some("(other)".to_owned()), &sum));
     }
     measures
@@ -419,11 +419,14 @@ fn bounds(tally: &Tally, urls: &[u32], hosts: &[u32]) -> Vec<Bound> {
     vec![
         bound(
             "urls",
-            format!("{}; hosts of a URL are within 9.2 % in 95 of 100 cases", low(&tally.urls, urls)),
+            format!(
+                "{}; hosts of a URL whose requests are exact are within 9.2 % in 95 of 100 cases",
+                low(&tally.urls, urls)
+            ),
         ),
         bound("hosts", low(&tally.hosts, hosts)),
         bound("unique hosts and URLs, hosts over time", "within 3.3 % in 95 of 100 cases".to_owned()),
-        bound("not_found, failed, types, referers, agents", "rare names may be missing".to_owned()),
+        bound("not_found, failed, referers, agents", "rare names may be missing".to_owned()),
         bound("peak", "exact for at most 65,536 minutes".to_owned()),
     ]
 }

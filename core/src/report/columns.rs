@@ -31,6 +31,11 @@ impl Columns {
                 Error::new(ErrorKind::Options, "a report needs the column ts, and there is none")
                     .with_hint("choose a format that logs the time, as common and combined do")
             })?;
+        if ts.null_count() > 0 {
+            let message = format!("the column ts has {} rows without a time", ts.null_count());
+            return Err(Error::new(ErrorKind::Options, message)
+                .with_hint("leave them out: a request that happened at no time is in no report"));
+        }
         let text = |name| -> Result<Option<BinaryViewArray>> {
             Ok(column(batch, name, &DataType::BinaryView)?.map(|column| column.as_binary_view().clone()))
         };

@@ -55,10 +55,10 @@ impl CubeOptions {
         self
     }
 
-    /// Chooses how many URLs and hosts are told apart, at most 60,000.
+    /// Chooses how many URLs and hosts are told apart, at most 10,000; a live cube has up to three times as many.
     #[must_use]
     pub fn with_names(mut self, names: usize) -> Self {
-        self.names = names.min(60_000);
+        self.names = names.min(MOST_NAMES);
         self
     }
 
@@ -76,6 +76,9 @@ impl Default for CubeOptions {
     }
 }
 
+/// Entries are numbers of 16 bits, and a live cube has three times as many names.
+const MOST_NAMES: usize = 10_000;
+
 /// The entry for all that have none of their own.
 const OTHER: u16 = 0;
 /// The entry for nothing.
@@ -85,7 +88,7 @@ const FIRST: u16 = 2;
 
 /// What requests of a cell have in common, beside the bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key {
+struct Key {
     bucket: u32,
     url: u16,
     host: u16,
@@ -199,7 +202,7 @@ pub struct Cube {
     types: Entries,
     referers: Option<Entries>,
     agents: Option<Entries>,
-    pub(super) cells: HashMap<Key, (u64, u64), RandomState>,
+    cells: HashMap<Key, (u64, u64), RandomState>,
     /// Buckets by number: their place, and an instant in each.
     places: HashMap<i64, u32, RandomState>,
     buckets: Vec<(i64, i64)>,
@@ -209,8 +212,6 @@ pub struct Cube {
     sample: HashMap<Seen, (), RandomState>,
     /// What was done to make it smaller.
     coarse: Vec<String>,
-    /// How often that was.
-    squeezes: u32,
 }
 
 /// How many rows of each of its lists of URLs a report has, unless it is asked for more.
@@ -229,7 +230,7 @@ impl Cube {
         statuses.sort_unstable();
         let step = STEPS.iter().position(|step| *step == tally.traffic.step()).unwrap_or(0);
         let mut cube = Self {
-            options: options.clone(),
+            options: CubeOptions { names: options.names.min(MOST_NAMES), ..options.clone() },
             clock: tally.options().zone.clock(),
             hasher: hasher.clone(),
             step,
@@ -248,7 +249,6 @@ impl Cube {
             sampled: Dictionary::default(),
             sample: HashMap::with_hasher(hasher.clone()),
             coarse: Vec::new(),
-            squeezes: 0,
         };
         for (of, total, named) in [
             ("URLs", tally.urls.total(), cube.urls.names.len()),
@@ -270,7 +270,7 @@ impl Cube {
         for row in 0..columns.rows() {
             let key = self.key(&columns, row);
             let (requests, bytes) = self.cells.entry(key).or_insert((0, 0));
-            (*requests, *bytes) = (*requests + 1, *bytes + columns.bytes(row).unwrap_or(0));
+            (*requests, *bytes) = (*requests + 1, bytes.saturating_add(columns.bytes(row).unwrap_or(0)));
             self.see(&columns, row, key);
         }
         while self.cells.len() > self.options.cells && self.squeeze() {}
@@ -298,12 +298,12 @@ impl Cube {
     /// Adds what another one has, which was made for the same tally with the same options.
     pub fn merge(&mut self, mut other: Self) {
         // Both have to be as coarse as the coarser one.
-        while self.squeezes < other.squeezes && self.squeeze() {}
-        while other.squeezes < self.squeezes && other.squeeze() {}
+        self.coarsen_like(&other);
+        other.coarsen_like(self);
         let places: Vec<u32> = other.buckets.iter().map(|bucket| self.place_of(*bucket)).collect();
         for (key, (requests, bytes)) in other.cells {
             let cell = self.cells.entry(Key { bucket: places[key.bucket as usize], ..key }).or_insert((0, 0));
-            *cell = (cell.0 + requests, cell.1 + bytes);
+            *cell = (cell.0 + requests, cell.1.saturating_add(bytes));
         }
         while self.rate < other.rate {
             self.thin();
@@ -313,7 +313,34 @@ impl Cube {
             let key = (places[seen.bucket as usize], seen.url, seen.status);
             self.sample_one(name, key);
         }
+        while self.sample.len() > SAMPLE {
+            self.thin();
+        }
         while self.cells.len() > self.options.cells && self.squeeze() {}
+    }
+
+    /// Makes it as coarse as another one, in whatever that is coarser.
+    fn coarsen_like(&mut self, other: &Self) {
+        while self.step < other.step {
+            self.coarsen();
+        }
+        if self.named() > other.named() {
+            self.cut_names(other.named());
+        }
+        if self.extras() > other.extras() {
+            self.cut_extras(other.extras());
+        }
+    }
+
+    /// How many URLs or hosts are told apart, whichever are more.
+    fn named(&self) -> usize {
+        self.urls.names.len().max(self.hosts.names.len()) as usize
+    }
+
+    /// How many referrers or agents are told apart, whichever are more.
+    fn extras(&self) -> usize {
+        let all = [self.referers.as_ref(), self.agents.as_ref()].into_iter().flatten();
+        all.map(|all| all.names.len() as usize).max().unwrap_or(0)
     }
 
     /// How many cells it has.
@@ -387,13 +414,10 @@ impl Cube {
         }
     }
 
-    /// Makes it coarser by the next of the steps of which there are always the same ones: fewer names, then fewer buckets, in
-    /// turn. Whether there was anything left to do.
+    /// Makes it coarser by a step: fewer referrers and agents, then fewer URLs and hosts, then longer buckets, and so on. Whether
+    /// there was anything left to do.
     fn squeeze(&mut self) -> bool {
-        self.squeezes += 1;
-        let names = self.urls.names.len().max(self.hosts.names.len()) as usize;
-        let extras = [self.referers.as_ref(), self.agents.as_ref()];
-        let extra = extras.into_iter().flatten().map(|all| all.names.len()).max().unwrap_or(0) as usize;
+        let (names, extra) = (self.named(), self.extras());
         if extra > 10 {
             self.cut_extras(10);
         } else if names > 25 {
@@ -411,6 +435,7 @@ impl Cube {
     }
 
     fn cut_names(&mut self, most: usize) {
+        self.options.names = self.options.names.min(most);
         self.urls.truncate(most);
         self.hosts.truncate(most);
         self.coarse.retain(|note| !note.ends_with("are one entry, other"));
@@ -450,8 +475,24 @@ impl Cube {
     fn rewrite(&mut self, new: impl Fn(Key) -> Key) {
         for (key, (requests, bytes)) in std::mem::take(&mut self.cells) {
             let cell = self.cells.entry(new(key)).or_insert((0, 0));
-            *cell = (cell.0 + requests, cell.1 + bytes);
+            *cell = (cell.0 + requests, cell.1.saturating_add(bytes));
         }
+    }
+
+    /// The length of a bucket in seconds.
+    #[cfg(test)]
+    pub(super) fn step(&self) -> i64 {
+        STEPS[self.step]
+    }
+
+    /// How many requests there are in each bucket.
+    #[cfg(test)]
+    pub(super) fn requests(&self) -> std::collections::BTreeMap<i64, u64> {
+        let mut requests = std::collections::BTreeMap::new();
+        for (key, (count, _)) in &self.cells {
+            *requests.entry(self.buckets[key.bucket as usize].0).or_insert(0) += count;
+        }
+        requests
     }
 
     /// The instants at which buckets begin, with weekday and hour there, in the order of time; and each bucket's place in it.

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::sync::LazyLock;
 
 use super::cube::{EncodedCube, deflated};
+use super::label::{Clock, grouped, percent};
 use super::{Report, Row};
 
 /// In the order in which they are run: nothing is used before it is there.
@@ -112,10 +113,12 @@ fn page(live: &str, connect: &str, title: &str, plain: &str, data: &str, cells: 
 /// A script or style sheet without what is for its authors: comments on lines of their own, and indentation.
 fn terse(source: &str) -> String {
     let mut lines = String::with_capacity(source.len());
+    let mut inside = false;
     for line in source.lines().map(str::trim) {
-        let comment =
-            line.starts_with("//") || line.starts_with("/**") || line.starts_with("* ") || line == "*/";
-        if !line.is_empty() && !comment {
+        inside |= line.starts_with("/**");
+        let is_comment = inside || line.starts_with("//");
+        inside &= !line.ends_with("*/");
+        if !line.is_empty() && !is_comment {
             lines.push_str(line);
             lines.push('\n');
         }
@@ -164,29 +167,6 @@ pub(super) fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 { "0%".to_owned() } else { format!("{:.2}%", 100.0 * part as f64 / whole as f64) }
-}
-
-/// A day and a time from seconds since 1970, in UTC.
-fn instant(at: i64) -> String {
-    jiff::Timestamp::from_second(at)
-        .map_or_else(|_| at.to_string(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
-}
-
 /// A table for those without scripts; its cells are HTML already.
 fn table(html: &mut String, title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
     let mut rows = rows.into_iter().peekable();
@@ -205,10 +185,12 @@ fn table(html: &mut String, title: &str, heads: &[&str], rows: impl IntoIterator
 }
 
 fn plain(report: &Report) -> String {
+    let clock = Clock::of(report);
+    let share = |part, whole| escaped(&percent(part, whole));
     let mut html = String::new();
     let _ = writeln!(html, "<h1><bdi>{}</bdi></h1>", escaped(&report.inputs.join(", ")));
     if let Some(period) = report.period {
-        let _ = writeln!(html, "<p>{} to {}</p>", instant(period.first), instant(period.last));
+        let _ = writeln!(html, "<p>{} to {}</p>", clock.long(period.first), clock.long(period.last));
     }
     if !report.filters.is_empty() {
         let _ = writeln!(html, "<p>Made with <code>{}</code></p>", escaped(&report.filters.join(" ")));
@@ -220,21 +202,21 @@ fn plain(report: &Report) -> String {
         ("Bytes sent", grouped(report.bytes)),
         (
             "Client errors, 4xx",
-            format!("{} ({})", grouped(report.client_errors), percent(report.client_errors, whole)),
+            format!("{} ({})", grouped(report.client_errors), share(report.client_errors, whole)),
         ),
         (
             "Server errors, 5xx",
-            format!("{} ({})", grouped(report.server_errors), percent(report.server_errors, whole)),
+            format!("{} ({})", grouped(report.server_errors), share(report.server_errors, whole)),
         ),
     ];
     if let Some(peak) = report.peak {
         tiles.push((
             "Peak per second",
-            format!("{} at {}", grouped(peak.second.requests), instant(peak.second.at)),
+            format!("{} at {}", grouped(peak.second.requests), clock.long(peak.second.at)),
         ));
         tiles.push((
             "Peak per minute",
-            format!("{} at {}", grouped(peak.minute.requests), instant(peak.minute.at)),
+            format!("{} at {}", grouped(peak.minute.requests), clock.long(peak.minute.at)),
         ));
     }
     let lines = report.lines;
@@ -250,7 +232,7 @@ fn plain(report: &Report) -> String {
     let row = |row: &Row| {
         let mut cells = vec![name(&row.name), grouped(row.requests), grouped(row.bytes)];
         cells.extend(row.hosts.map(grouped));
-        cells.push(percent(row.errors, row.requests));
+        cells.push(share(row.errors, row.requests));
         cells
     };
     table(
@@ -267,7 +249,7 @@ fn plain(report: &Report) -> String {
     );
     let statuses = report.statuses.iter().map(|row| {
         let status = row.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
-        vec![status, grouped(row.requests), percent(row.requests, whole)]
+        vec![status, grouped(row.requests), share(row.requests, whole)]
     });
     table(&mut html, "Status codes", &["Status", "Requests", "Share"], statuses);
     for (title, names) in [("Not found (404)", &report.not_found), ("Server errors (5xx)", &report.failed)] {
@@ -279,7 +261,7 @@ fn plain(report: &Report) -> String {
     }
     let hours = (0..24).map(|hour| {
         let requests = report.hours.iter().filter_map(|day| day.get(hour)).sum();
-        vec![format!("{hour:02}:00"), grouped(requests), percent(requests, whole)]
+        vec![format!("{hour:02}:00"), grouped(requests), share(requests, whole)]
     });
     table(
         &mut html,
@@ -288,7 +270,7 @@ fn plain(report: &Report) -> String {
         hours.filter(|_| whole > 0),
     );
     let traffic = report.time.buckets.iter().map(|bucket| {
-        vec![instant(bucket.at), grouped(bucket.requests), grouped(bucket.hosts), grouped(bucket.bytes)]
+        vec![clock.long(bucket.at), grouped(bucket.requests), grouped(bucket.hosts), grouped(bucket.bytes)]
     });
     table(&mut html, "Traffic over time", &["From", "Requests", "Unique hosts", "Bytes"], traffic);
     let rejects = report.rejects.iter().map(|reject| vec![escaped(&reject.says), grouped(reject.lines)]);
@@ -311,13 +293,6 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_grouped() {
-        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")] {
-            assert_eq!(grouped(number), text);
-        }
-    }
-
-    #[test]
     fn nothing_leaves_a_script_element() {
         let json = inert("{\"a\":\"</script><!--<script>\u{2028}\"}");
         assert!(!json.contains('<') && !json.contains('\u{2028}'));
@@ -336,6 +311,7 @@ mod tests {
     fn the_page_is_small() {
         let page = live_html();
         assert!(page.len() < 110_000, "{} bytes", page.len());
+        assert!(page.contains("* { box-sizing") && !page.contains("/**"));
         assert!(page.contains("<html lang=\"en\" data-live>") && page.contains("connect-src 'self'"));
     }
 }

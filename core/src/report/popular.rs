@@ -32,7 +32,7 @@ impl Count {
     #[inline]
     pub(super) fn push(&mut self, status: Option<i16>, bytes: u64) {
         self.requests += 1;
-        self.bytes += bytes;
+        self.bytes = self.bytes.saturating_add(bytes);
         if let Some(status @ 400..600) = status {
             self.errors += 1;
             self.not_found += u64::from(status == 404);
@@ -42,7 +42,7 @@ impl Count {
 
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.errors += other.errors;
         self.not_found += other.not_found;
         self.failed += other.failed;
@@ -60,6 +60,8 @@ pub(super) struct Popular {
     pub(super) counts: Vec<Count>,
     /// Requests without a name.
     pub(super) nameless: Count,
+    /// Requests of names that were let go of.
+    pub(super) gone: Count,
     bound: Option<Bound>,
 }
 
@@ -82,6 +84,7 @@ impl Popular {
             names: Dictionary::default(),
             counts: Vec::new(),
             nameless: Count::default(),
+            gone: Count::default(),
             bound,
         }
     }
@@ -171,6 +174,7 @@ impl Popular {
             count.missed += theirs;
         }
         self.nameless.add(&other.nameless);
+        self.gone.add(&other.gone);
         if let (Some(bound), Some(more)) = (&mut self.bound, &other.bound) {
             bound.floor = mine + theirs;
             bound.seen = union(&bound.seen, &more.seen);
@@ -204,12 +208,14 @@ impl Popular {
         self.bound.as_ref().map_or(0, |bound| bound.floor)
     }
 
-    /// Lets go of the lower half where there are too many names; gives the new number of each of the old ones.
-    pub(super) fn trim(&mut self) -> Option<Vec<Option<u32>>> {
+    /// Lets go of the lower half where there are too many names, each of which is told with its count; gives the new number of
+    /// each of the old ones.
+    pub(super) fn trim(&mut self, mut gone: impl FnMut(&[u8], &Count)) -> Option<Vec<Option<u32>>> {
         let most = self.bound.as_ref()?.most;
         if self.counts.len() <= most {
             return None;
         }
+        let mut floor = self.floor();
         let weight = |count: &Count| count.requests + count.missed;
         let kept = self.top(most / 2, weight);
         let mut numbers = vec![None; self.counts.len()];
@@ -220,10 +226,15 @@ impl Popular {
             numbers[number as usize] = Some(self.names.intern(name, self.hasher.hash_one(name)));
             self.counts.push(counts[number as usize]);
         }
-        let gone = counts.iter().zip(&numbers).filter(|(_, number)| number.is_none());
-        let floor = gone.map(|(count, _)| weight(count)).max().unwrap_or(0);
+        for (count, number) in
+            counts.iter().zip(0..).filter(|(_, number)| numbers[*number as usize].is_none())
+        {
+            floor = floor.max(weight(count));
+            self.gone.add(count);
+            gone(old.name(number), count);
+        }
         if let Some(bound) = &mut self.bound {
-            bound.floor = bound.floor.max(floor);
+            bound.floor = floor;
         }
         Some(numbers)
     }

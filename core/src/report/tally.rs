@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use super::answer::{self, Account, Report};
 use super::columns::{Columns, bin_of, type_of};
 use super::option::ReportOptions;
-use super::popular::{NONE, Popular};
+use super::popular::{Count, NONE, Popular};
 use super::traffic::{Traffic, class_of};
 use super::uniques::Uniques;
 use crate::error::{Error, ErrorKind, Result};
@@ -27,6 +27,8 @@ pub struct Tally {
     pub(super) referers: Option<Popular>,
     pub(super) agents: Option<Popular>,
     pub(super) url_hosts: UrlHosts,
+    /// Types of the URLs that were let go of.
+    gone_types: Popular,
     /// Requests and bytes by status; the last is none.
     pub(super) statuses: Vec<(u64, u64)>,
     pub(super) sizes: [u64; BINS],
@@ -61,6 +63,7 @@ impl Tally {
             referers: None,
             agents: None,
             url_hosts: UrlHosts::new(options.approx),
+            gone_types: popular(),
             statuses: vec![(0, 0); STATUSES],
             sizes: [0; BINS],
             scratch: Scratch::default(),
@@ -107,7 +110,7 @@ impl Tally {
             let place =
                 status.and_then(|status| usize::try_from(status).ok()).filter(|at| *at < STATUSES - 1);
             let (requests, sum) = &mut self.statuses[place.unwrap_or(STATUSES - 1)];
-            (*requests, *sum) = (*requests + 1, *sum + bytes);
+            (*requests, *sum) = (*requests + 1, sum.saturating_add(bytes));
             self.sizes[bin_of(size)] += 1;
         }
         let Self { options, methods, protocols, referers, agents, .. } = self;
@@ -140,6 +143,7 @@ impl Tally {
         self.url_hosts.merge(other.url_hosts, urls, hosts);
         self.methods.merge(&other.methods);
         self.protocols.merge(&other.protocols);
+        self.gone_types.merge(&other.gone_types);
         for (mine, theirs) in [(&mut self.referers, other.referers), (&mut self.agents, other.agents)] {
             match (mine.as_mut(), theirs) {
                 (Some(mine), Some(theirs)) => {
@@ -150,7 +154,7 @@ impl Tally {
             }
         }
         for (mine, theirs) in self.statuses.iter_mut().zip(other.statuses) {
-            *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
+            *mine = (mine.0 + theirs.0, mine.1.saturating_add(theirs.1));
         }
         for (mine, theirs) in self.sizes.iter_mut().zip(other.sizes) {
             *mine += theirs;
@@ -175,7 +179,8 @@ impl Tally {
     #[must_use]
     pub fn memory(&self) -> u64 {
         let others = [&self.referers, &self.agents].into_iter().flatten();
-        let popular = [&self.urls, &self.hosts, &self.methods, &self.protocols].into_iter().chain(others);
+        let popular = [&self.urls, &self.hosts, &self.methods, &self.protocols, &self.gone_types];
+        let popular = popular.into_iter().chain(others);
         let sum =
             popular.map(Popular::memory).sum::<usize>() + self.traffic.memory() + self.url_hosts.memory();
         sum as u64
@@ -185,16 +190,16 @@ impl Tally {
         if !self.options.approx {
             return;
         }
-        if self.hosts.trim().is_some() {
+        if self.hosts.trim(|_, _| {}).is_some() {
             self.traffic.forget_hosts();
         }
-        if let Some(numbers) = self.urls.trim() {
+        let types = &mut self.gone_types;
+        if let Some(numbers) = self.urls.trim(|name, count| count_type(types, name, count)) {
             self.url_hosts.renumber(&numbers);
         }
-        for popular in
-            [Some(&mut self.methods), Some(&mut self.protocols), self.referers.as_mut(), self.agents.as_mut()]
-        {
-            popular.and_then(Popular::trim);
+        let others = [self.referers.as_mut(), self.agents.as_mut()].into_iter().flatten();
+        for popular in [types, &mut self.methods, &mut self.protocols].into_iter().chain(others) {
+            popular.trim(|_, _| {});
         }
         self.traffic.trim();
     }
@@ -205,12 +210,15 @@ pub(super) fn within_memory(taken: u64, options: &ReportOptions, requests: u64) 
     if taken <= options.max_memory {
         return Ok(());
     }
+    let (how, hint) = match options.approx {
+        false => (" exactly", "estimates need little: pass --approx; or allow more with --max-memory"),
+        true => ("", "allow more with --max-memory, or count on fewer threads with --jobs"),
+    };
     let message = format!(
-        "counting exactly takes more than {} MB of memory, after {requests} requests on this thread",
+        "counting{how} takes more than {} MB of memory, after {requests} requests on this thread",
         options.max_memory / 1_000_000,
     );
-    Err(Error::new(ErrorKind::Memory, message)
-        .with_hint("estimates need little: pass --approx; or allow more with --max-memory"))
+    Err(Error::new(ErrorKind::Memory, message).with_hint(hint))
 }
 
 /// Which hosts asked for a URL. The exact sets are not merged: most URLs are not in a report, and it looks into all sets for
@@ -299,17 +307,21 @@ impl Tally {
 
     /// Requests by the type of what was asked for.
     pub(super) fn types(&self) -> Popular {
-        let mut types = Popular::new(&self.options.hasher, None);
+        let mut types = self.gone_types.clone();
         for (name, count) in self.urls.names.names().zip(&self.urls.counts) {
-            match type_of(name) {
-                Some(name) => {
-                    let number = types.intern(name.as_bytes());
-                    types.count(number).add(count);
-                }
-                None => types.nameless.add(count),
-            }
+            count_type(&mut types, name, count);
         }
         types.nameless.add(&self.urls.nameless);
         types
+    }
+}
+
+fn count_type(types: &mut Popular, name: &[u8], count: &Count) {
+    match type_of(name) {
+        Some(name) => {
+            let number = types.intern(name.as_bytes());
+            types.count(number).add(count);
+        }
+        None => types.nameless.add(count),
     }
 }

@@ -79,7 +79,7 @@ impl Bucket {
     fn add(&mut self, other: &Self) {
         self.within = self.within.min(other.within);
         self.requests += other.requests;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         for (count, more) in self.classes.iter_mut().zip(other.classes) {
             *count += more;
         }
@@ -190,7 +190,7 @@ impl Traffic {
         let bucket = &mut self.buckets[slot as usize];
         bucket.within = bucket.within.min(second);
         bucket.requests += 1;
-        bucket.bytes += bytes;
+        bucket.bytes = bucket.bytes.saturating_add(bytes);
         bucket.classes[class] += 1;
         if host == NONE {
             return;

@@ -68,8 +68,8 @@ pub struct Options {
     pub grace: Duration,
     /// How long a file that was renamed has to be quiet until it is closed.
     pub linger: Duration,
-    /// How many files are open at the same time; further ones are opened to be looked at and read, and closed again. As
-    /// many more are while it is found out what they are.
+    /// How many files are open at the same time; further ones are opened to be looked at and read, and closed again.
+    /// Those of which it is not known yet what they are, empty ones above all, are open beside them.
     pub max_open: usize,
 }
 

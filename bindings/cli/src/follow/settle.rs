@@ -31,7 +31,7 @@ impl Follower {
                     }
                 }
                 Place::Lost if self.is_awaited(tail, now) => {}
-                // One that is open would be read to its end, and be over. This one was at its end when it was last there.
+                // One that is open would be read to its end, and be over. This one was at its end when it was last looked at.
                 Place::Lost if tail.is_parked && quiet >= self.options.grace && !tail.has_more() => {
                     self.finish(serial);
                 }

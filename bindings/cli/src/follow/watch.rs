@@ -225,6 +225,7 @@ impl Listing {
             return Ok(());
         }
         // What cannot be read now is as it was, and is read again by the next look.
+        self.changed = None;
         let entries = fs::read_dir(here)?.collect::<io::Result<Vec<_>>>()?;
         // Asked for before reading: what changes meanwhile shows at the next look.
         self.changed = (!stat.is_recent()).then_some(stat.modified);
@@ -306,23 +307,22 @@ mod tests {
         let there = dir.path().join("logs");
         let mut listing = Listing::new(&there);
         let long_ago = SystemTime::now() - Duration::from_secs(3600);
-        let age = |listing: &mut Listing| {
+        let age = |listing: &mut Listing, forced: bool| {
             fs::File::open(&there).unwrap().set_modified(long_ago).unwrap();
-            listing.refresh(&Wanted::All, false)
+            listing.refresh(&Wanted::All, forced)
         };
         fs::create_dir(&there).unwrap();
         fs::write(there.join("a.log"), "a").unwrap();
-        age(&mut listing).unwrap();
+        age(&mut listing, false).unwrap();
         // What is there, but is no directory, cannot be read.
         fs::rename(&there, dir.path().join("aside")).unwrap();
         fs::write(&there, "").unwrap();
-        listing.changed = None;
-        assert!(age(&mut listing).is_err());
+        assert!(age(&mut listing, true).is_err());
         assert_eq!(listing.names.len(), 1, "nobody knows what is there");
         fs::remove_file(&there).unwrap();
         fs::rename(dir.path().join("aside"), &there).unwrap();
         fs::write(there.join("b.log"), "b").unwrap();
-        age(&mut listing).unwrap();
+        age(&mut listing, false).unwrap();
         assert_eq!(listing.names.len(), 2);
     }
 

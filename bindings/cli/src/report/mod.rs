@@ -1,7 +1,6 @@
 //! `nasalogs report`: what happened, on the terminal, as a page, as JSON or Markdown.
 
 mod count;
-mod memory;
 mod replay;
 mod run;
 

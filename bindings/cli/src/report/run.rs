@@ -14,15 +14,16 @@ use nasalogs::report::{
 };
 use nasalogs::source::Source;
 use nasalogs::{
-    Error, ErrorKind, LogFormat, MaxRejects, ParseOptions, ReaderBuilder, Reject, RejectReason, Result,
-    Summary,
+    Error, ErrorKind, LogFormat, MaxRejects, ParseOptions, Progress, ReaderBuilder, Reject, RejectReason,
+    Result, Summary,
 };
 
+use super::Args;
 use super::count::{Crew, Desk, Reception, table, watched};
 use super::replay::Replay;
-use super::{Args, memory};
 use crate::filter::{self, first_offset};
 use crate::interrupt::Stop;
+use crate::memory;
 use crate::object::{self, is_remote};
 
 /// What a report is made of.
@@ -118,7 +119,8 @@ impl Run<'_> {
             Passes::One(Some(sources))
         };
         let end = if self.filter.needs_end() {
-            filter::end(passes.next()?, &options, self.args.jobs, self.stop)?
+            let mut watch = |progress: &Progress| watch(progress.bytes_read(), progress.total());
+            filter::end(passes.next()?, &options, self.args.jobs, self.stop, &mut watch)?
         } else {
             None
         };
@@ -139,7 +141,14 @@ impl Run<'_> {
             let crew = Cubes::new(&tally, &CubeOptions::new());
             Ok(Desk { sieve: counting.close().sieve.clone(), crew })
         };
-        self.read(passes.next()?, &options, &cubes, None, set_up, watch)?;
+        let again = self.read(passes.next()?, &options, &cubes, None, set_up, watch)?;
+        if (again.lines, again.rows) != (summary.lines, summary.rows) {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "the log has changed while it was read, other than by growing: its page would not be true",
+            )
+            .with_hint("run it again, or pipe the log in"));
+        }
         Ok(Outcome { report, cube: Some(cubes.close().crew.merge().encode()) })
     }
 

@@ -54,8 +54,16 @@ impl Hub {
         Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Publishes.
-    pub(super) fn publish(&self, published: Published) {
+    /// Tells all readers, and publishes what they know then: who comes meanwhile gets either the events or what holds after
+    /// them.
+    pub(super) fn turn(&self, news: Vec<Bytes>, published: Published) {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(events) = &*events {
+            for event in news {
+                // Where nobody listens nothing is lost.
+                let _ = events.send(event);
+            }
+        }
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
     }
 
@@ -82,11 +90,17 @@ impl Hub {
 
     /// One more reader; `None` when there are as many as there may be, or at the end.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Reader> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        let events = events.as_ref()?.subscribe();
-        let reader = Reader { hub: Arc::clone(self), events };
+        let (events, greeting) = self.join()?;
+        let reader = Reader { hub: Arc::clone(self), events, greeting };
         // Counted back when it is dropped.
         (self.readers.fetch_add(1, Ordering::Relaxed) < MOST_READERS).then_some(reader)
+    }
+
+    /// The events from now on, and what has to be known before them.
+    fn join(&self) -> Option<(broadcast::Receiver<Bytes>, Bytes)> {
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let events = events.as_ref()?.subscribe();
+        Some((events, self.published().greeting.clone()))
     }
 
     /// How many readers there are.
@@ -99,19 +113,23 @@ impl Hub {
 pub(super) struct Reader {
     hub: Arc<Hub>,
     events: broadcast::Receiver<Bytes>,
+    greeting: Bytes,
 }
 
 impl Reader {
     /// What a reader that knows nothing has to know.
     pub(super) fn greeting(&self) -> Bytes {
-        self.hub.published().greeting.clone()
+        self.greeting.clone()
     }
 
     /// The next event; `None` at the end. A reader that has missed some begins anew.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         match self.events.recv().await {
             Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some(self.greeting()),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                (self.events, self.greeting) = self.hub.join()?;
+                Some(self.greeting())
+            }
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
@@ -135,17 +153,17 @@ mod tests {
     #[tokio::test]
     async fn slow_readers_begin_anew() {
         let (hub, _questions) = Hub::new();
-        hub.publish(Published { greeting: "hello".into(), ..Published::default() });
+        hub.turn(Vec::new(), Published { greeting: "hello".into(), ..Published::default() });
         let mut reader = hub.enter().unwrap();
         for _ in 0..=WAITING {
             hub.tell("event".into());
         }
-        assert_eq!(reader.next().await.unwrap(), "hello");
+        hub.turn(vec!["last".into()], Published { greeting: "now".into(), ..Published::default() });
+        // What came before the greeting is in it.
+        assert_eq!(reader.next().await.unwrap(), "now");
+        hub.tell("event".into());
         assert_eq!(reader.next().await.unwrap(), "event");
         hub.end();
-        for _ in 1..WAITING {
-            assert!(reader.next().await.is_some());
-        }
         assert!(reader.next().await.is_none() && hub.enter().is_none());
     }
 

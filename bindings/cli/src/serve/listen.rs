@@ -30,7 +30,7 @@ const HEAD_SIZE: usize = 16 << 10;
 const HEADERS: usize = 64;
 /// How long a reader may take nothing of what is sent.
 const STALLED: Duration = Duration::from_secs(60);
-/// How long what is being sent may take at the end.
+/// How long is waited at the end for what cannot be broken off; what is being sent is.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The listening half of the program.
@@ -79,7 +79,7 @@ impl Server {
         format!("http://{host}{token}")
     }
 
-    /// Ends: readers are told, and what is being sent may take a moment.
+    /// Ends: readers are told, and what is being sent to them is broken off.
     pub(super) fn end(self) {
         self.hub.end();
         self.runtime.shutdown_timeout(FAREWELL);

@@ -25,6 +25,8 @@ use crate::output::STANDARD;
 
 /// How often readers are told what is new.
 const TICK: Duration = Duration::from_secs(1);
+/// How many bytes of lines are kept at most to be read twice; the cube is filled with what it knows then.
+const MOST_KEPT: u64 = 1 << 30;
 /// How long a question may wait while there is nothing to read.
 const GLANCE: Duration = Duration::from_millis(50);
 /// What is there at the beginning has been read when nothing has come for so long,
@@ -64,7 +66,7 @@ pub(super) struct Owner {
     /// Bytes since the last tick.
     bytes: u64,
     recent: Recent,
-    report: Option<Report>,
+    report: Option<(Report, String)>,
     is_changed: bool,
     next_report: Instant,
     next_promotion: Instant,
@@ -98,7 +100,7 @@ impl Owner {
                 Some(format) => options.clone().with_format(format.clone()),
                 None => options.clone(),
             };
-            filter::end(source::expand(inputs)?, &options, None, stop)?
+            filter::end(source::expand(inputs)?, &options, None, stop, &mut |_| Ok(()))?
         } else {
             None
         };
@@ -204,6 +206,9 @@ impl Owner {
             self.count(batch)?;
         }
         self.is_changed = true;
+        if self.spool.as_ref().is_some_and(|spool| spool.kept() > MOST_KEPT) {
+            self.begin()?;
+        }
         self.follower.acknowledge(source, end);
         for (source, _) in self.follower.forgotten() {
             self.intake.forget(source);
@@ -295,13 +300,14 @@ impl Owner {
     /// Tells readers what is new, and publishes.
     fn tick(&mut self, now: Instant) -> Result<()> {
         self.recent.turn(now);
+        let mut news: Vec<Bytes> = Vec::new();
         if self.is_changed && now >= self.next_report {
             self.is_changed = false;
-            self.report = Some(self.report());
+            let report = self.report();
+            let json = report.to_json();
             self.next_report = now + (now.elapsed() * SHARE).max(TICK / 2);
-            if let Some(report) = &self.report {
-                self.hub.tell(event("report", &report.to_json()).into());
-            }
+            news.push(event("report", &json).into());
+            self.report = Some((report, json));
         }
         if let (Some(cube), Some(tally)) = (&mut self.cube, &self.tally)
             && now >= self.next_promotion
@@ -311,21 +317,24 @@ impl Owner {
         }
         self.drain();
         if let Some(last) = self.recent.last() {
-            self.hub.tell(event("last", &last).into());
+            news.push(event("last", &last).into());
         }
         let seconds = event("now", &self.recent.seconds());
-        self.hub.tell(seconds.clone().into());
+        news.push(seconds.clone().into());
 
-        let Some(report) = &self.report else { return Ok(()) };
-        let json = report.to_json();
-        let mut greeting = event("report", &json);
+        let Some((report, json)) = &self.report else {
+            news.into_iter().for_each(|event| self.hub.tell(event));
+            return Ok(());
+        };
+        let mut greeting = event("report", json);
         greeting += &self.cube.as_ref().map(which).unwrap_or_default();
         greeting += &event("last", &self.recent.whole());
         greeting += &seconds;
         let state =
             metrics::State { unread: self.follower.unread_bytes(), memory: self.memory(), now: unix() };
         let metrics = metrics::text(report, &state);
-        self.hub.publish(Published { report: json.into(), greeting: greeting.into(), metrics });
+        let published = Published { report: json.clone().into(), greeting: greeting.into(), metrics };
+        self.hub.turn(news, published);
         Ok(())
     }
 

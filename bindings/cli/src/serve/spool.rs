@@ -8,6 +8,7 @@ use nasalogs::{Error, ErrorKind, Result};
 /// A temporary file without a name, compressed.
 pub(super) struct Spool {
     encoder: zstd::Encoder<'static, File>,
+    kept: u64,
 }
 
 /// What was kept, from its beginning.
@@ -21,7 +22,7 @@ impl Spool {
 
     pub(super) fn new() -> Result<Self> {
         let encoder = tempfile::tempfile().and_then(|file| zstd::Encoder::new(file, Self::LEVEL));
-        Ok(Self { encoder: encoder.map_err(|error| failed(&error))? })
+        Ok(Self { encoder: encoder.map_err(|error| failed(&error))?, kept: 0 })
     }
 
     /// Keeps lines; the last of them may have no end.
@@ -30,7 +31,13 @@ impl Spool {
         // A piece is as large as a line may be, at most.
         head[1..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
         let kept = self.encoder.write_all(&head).and_then(|()| self.encoder.write_all(bytes));
+        self.kept += bytes.len() as u64;
         kept.map_err(|error| failed(&error))
+    }
+
+    /// How many bytes of lines were kept.
+    pub(super) fn kept(&self) -> u64 {
+        self.kept
     }
 
     /// What was kept.

@@ -17,6 +17,10 @@ use crate::output::Output;
 /// The widths of columns are those of so many rows; what is wider behind them sticks out, or is cut on a terminal.
 const LOOKED_AT: usize = 1000;
 
+/// How wide columns are at most where there is no terminal.
+const WIDEST: usize = 200;
+/// How much is written at a time, in bytes.
+const PIECE: usize = 1 << 16;
 /// No column is made narrower than this, or than its widest value.
 const NARROW: usize = 8;
 
@@ -100,7 +104,10 @@ impl Grid {
                 *width = shown(cell).split('\n').map(|line| line.width()).fold(*width, usize::max);
             }
         }
-        let Some(terminal) = self.terminal else { return Layout::Rows(widths) };
+        let Some(terminal) = self.terminal else {
+            // What is wider sticks out: one long value does not pad all others.
+            return Layout::Rows(widths.into_iter().map(|width| width.min(WIDEST)).collect());
+        };
         let total = |widths: &[usize]| widths.iter().map(|width| width + 3).sum::<usize>().saturating_sub(1);
         while total(&widths) > terminal {
             match widths.iter_mut().max() {
@@ -119,17 +126,22 @@ impl Grid {
                 Some(Layout::Rows(widths)) => self.line(&mut text, row, widths, true),
                 _ => self.record(&mut text, row),
             }
+            if text.len() > PIECE {
+                self.put(&text)?;
+                text.clear();
+            }
         }
         self.put(&text)
     }
 
     /// A row in columns; a value of several lines makes it as high.
     fn line(&self, text: &mut String, row: &[Cell], widths: &[usize], values: bool) {
-        let height = row.iter().map(|cell| shown(cell).split('\n').count()).max().unwrap_or(1);
+        let lines: Vec<Vec<&str>> = row.iter().map(|cell| shown(cell).split('\n').collect()).collect();
+        let height = lines.iter().map(Vec::len).max().unwrap_or(1);
         for number in 0..height {
             for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
                 text.push_str(if index > 0 { " | " } else { " " });
-                let piece = shown(cell).split('\n').nth(number).unwrap_or("");
+                let piece = lines[index].get(number).copied().unwrap_or("");
                 let value = if self.terminal.is_some() { cut(piece, *width) } else { piece.to_owned() };
                 let space = " ".repeat(width.saturating_sub(value.width()));
                 let is_right = values && self.right[index] && cell.is_some();

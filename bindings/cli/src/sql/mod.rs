@@ -13,7 +13,7 @@ mod table;
 
 use std::io::{self, IsTerminal, Read};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nasalogs::{Encoding, Error, ErrorKind, Extras, Result, StringType};
 
@@ -95,7 +95,7 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     let (text, inputs) = ask(args)?;
     let mut tables: Vec<(String, Vec<PathBuf>)> = Vec::new();
     for (name, path) in
-        inputs.into_iter().map(|path| (LOGS.to_owned(), path)).chain(args.tables.iter().cloned())
+        inputs.iter().cloned().map(|path| (LOGS.to_owned(), path)).chain(args.tables.iter().cloned())
     {
         match tables.iter_mut().find(|(have, _)| *have == name) {
             Some((_, paths)) => paths.push(path),
@@ -106,8 +106,9 @@ pub fn run(args: &Args, stop: &Stop) -> Result<Exit> {
     match text {
         Some(text) => {
             let statements = statement::parse(&text, &args.params)?;
-            let target = output::Target::new(args, &statements)?;
+            let target = output::Target::new(args, &inputs, &statements)?;
             if !tables.iter().any(|(name, _)| name == LOGS)
+                && args.file.as_deref() != Some(Path::new(STANDARD))
                 && !io::stdin().is_terminal()
                 && session.mentions(&statements, LOGS)
             {
@@ -133,6 +134,11 @@ fn open(session: &mut Session, args: &Args, tables: &[(String, Vec<PathBuf>)]) -
 /// The statements, unless they are to be asked for; and the inputs.
 fn ask(args: &Args) -> Result<(Option<String>, Vec<PathBuf>)> {
     if let Some(file) = &args.file {
+        let paths = args.words.iter().chain(args.tables.iter().map(|(_, path)| path));
+        if file.as_os_str() == STANDARD && paths.into_iter().any(|path| path.as_os_str() == STANDARD) {
+            return Err(Error::new(ErrorKind::Options, "the statement and a table are both standard input")
+                .with_hint("name the statement, or put one of them into a file"));
+        }
         return Ok((Some(read(file)?), args.words.clone()));
     }
     match args.words.split_first() {

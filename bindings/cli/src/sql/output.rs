@@ -78,8 +78,8 @@ impl Target {
     ///
     /// # Errors
     /// When that does not go together, or with the statements.
-    pub fn new(args: &Args, statements: &[Statement]) -> Result<Self> {
-        let target = Self::of(args, false)?;
+    pub fn new(args: &Args, inputs: &[PathBuf], statements: &[Statement]) -> Result<Self> {
+        let target = Self::of(args, inputs, false)?;
         let one =
             target.path.is_some() || matches!(target.shape, Shape::Json | Shape::Parquet | Shape::Arrow);
         if one && statements.iter().filter(|statement| statement::answers(statement)).count() > 1 {
@@ -97,10 +97,10 @@ impl Target {
     /// # Errors
     /// When the options do not go together.
     pub fn talk(args: &Args) -> Result<Self> {
-        Self::of(args, true)
+        Self::of(args, &[], true)
     }
 
-    fn of(args: &Args, talk: bool) -> Result<Self> {
+    fn of(args: &Args, inputs: &[PathBuf], talk: bool) -> Result<Self> {
         let path = args.out.clone().filter(|path| path.as_os_str() != STANDARD);
         if talk && path.is_some() {
             return Err(
@@ -116,10 +116,9 @@ impl Target {
             return Err(Error::new(ErrorKind::Options, "this shape is nothing for a terminal")
                 .with_hint("name a file with --out, or redirect"));
         }
-        let inputs: Vec<PathBuf> =
-            args.words.iter().chain(args.tables.iter().map(|(_, path)| path)).cloned().collect();
-        let inputs: Vec<PathBuf> = inputs.into_iter().filter(|input| input.is_file()).collect();
-        paths::check(&inputs, &[("--out", path.as_deref()), ("--file", None)])?;
+        let tables = args.tables.iter().map(|(_, path)| path);
+        let read = inputs.iter().chain(tables).chain(&args.file).filter(|input| !input.is_dir());
+        paths::check(&read.cloned().collect::<Vec<_>>(), &[("--out", path.as_deref())])?;
         Ok(Self { shape, path, overwrite: args.overwrite, talk })
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use nasalogs::arrow::array::RecordBatch;
-use nasalogs::arrow::compute::cast;
+use nasalogs::arrow::compute::{CastOptions, cast_with_options};
 use nasalogs::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use nasalogs::sink::{BatchSink, Finished};
 use nasalogs::{Error, ErrorKind, Result};
@@ -42,8 +42,10 @@ impl ParquetFile {
 
 impl BatchSink for ParquetFile {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        // A number that does not fit is no null.
+        let strict = CastOptions { safe: false, ..CastOptions::default() };
         let columns = batch.columns().iter().zip(self.schema.fields());
-        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+        let columns = columns.map(|(column, field)| cast_with_options(column, field.data_type(), &strict));
         let batch = RecordBatch::try_new(self.schema.clone(), columns.collect::<Result<_, _>>()?)?;
         self.writer.write(&batch).map_err(failed)
     }

@@ -17,6 +17,7 @@ use nasalogs_datafusion::{LogTable, Summary, register_athena};
 use tokio::runtime::Runtime;
 
 use super::{Args, place, table};
+use crate::memory;
 
 /// How long a query that is over may take to stop reading.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -126,23 +127,13 @@ fn context(args: &Args, jobs: usize) -> Result<SessionContext, DataFusionError> 
     // As Athena and DuckDB have it, in both directions.
     options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.execution.time_zone = Some("UTC".to_owned());
-    let mut memory = RuntimeEnvBuilder::new();
-    if let Some(bytes) = args.max_memory.or_else(most_memory) {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let top = NonZeroUsize::new(3).expect("three is not zero");
-        memory = memory.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
-    }
-    let mut ctx = SessionContext::new_with_config_rt(config, memory.build_arc()?);
+    // The rest is the parser's, and what DataFusion does not count.
+    let bytes = args.max_memory.unwrap_or_else(|| memory::total() / 10 * 6);
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let top = NonZeroUsize::new(3).expect("three is not zero");
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes), top);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
+    let mut ctx = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
     register_athena(&mut ctx)?;
     Ok(ctx)
-}
-
-/// Sixty percent of the memory of the machine, or of what its control group may take of it.
-fn most_memory() -> Option<u64> {
-    let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = machine.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let total = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024;
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
-    let bound = group.ok().and_then(|text| text.trim().parse::<u64>().ok());
-    Some(bound.map_or(total, |bound| bound.min(total)) / 10 * 6)
 }

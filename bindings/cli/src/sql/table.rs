@@ -95,12 +95,17 @@ fn open_parquet(session: &Session, paths: &[PathBuf]) -> Result<Arc<dyn TablePro
     let urls = paths.iter().map(|path| location(path)).collect::<Result<Vec<_>>>()?;
     let mut options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
     let directories: Vec<&PathBuf> = paths.iter().filter(|path| path.is_dir()).collect();
-    if let Some(directory) = directories.first() {
-        let Some(days) = partitions(directory)? else {
-            return Err(Error::new(ErrorKind::NoRows, "holds no Parquet file")
-                .with_file(directory.to_string_lossy())
-                .with_hint("name a directory of Parquet files, or log files such as 'logs/*.gz'"));
-        };
+    if let Some((directory, others)) = directories.split_first() {
+        let days = partitioned(directory)?;
+        // One table is read in one way: what does not fit would be left out without a word.
+        for other in others {
+            if partitioned(other)? != days {
+                return Err(apart(directory, other));
+            }
+        }
+        if let Some(file) = paths.iter().find(|path| !path.is_dir()) {
+            return Err(apart(directory, file));
+        }
         // As `nasalogs ddl` has them: a day is a text.
         let columns = days.into_iter().map(|name| (name, DataType::Utf8)).collect();
         options = options.with_file_extension(".parquet").with_table_partition_cols(columns);
@@ -112,6 +117,22 @@ fn open_parquet(session: &Session, paths: &[PathBuf]) -> Result<Arc<dyn TablePro
     let name = paths.first().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
     let table = table.map_err(|error| place::explain(error, "").with_file(name))?;
     Ok(Arc::new(table.with_cache(session.ctx.runtime_env().cache_manager.get_file_statistic_cache())))
+}
+
+/// The columns that the directories of a table are.
+fn partitioned(directory: &Path) -> Result<Vec<String>> {
+    partitions(directory)?.ok_or_else(|| {
+        Error::new(ErrorKind::NoRows, "holds no Parquet file")
+            .with_file(directory.to_string_lossy())
+            .with_hint("name a directory of Parquet files, or log files such as 'logs/*.gz'")
+    })
+}
+
+fn apart(one: &Path, other: &Path) -> Error {
+    let message = format!("is not laid out as {} is", one.display());
+    Error::new(ErrorKind::Options, message)
+        .with_file(other.to_string_lossy())
+        .with_hint("make two tables of them: --table NAME=PATH; and UNION ALL in the statement")
 }
 
 fn location(path: &Path) -> Result<ListingTableUrl> {

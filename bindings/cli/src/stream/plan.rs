@@ -162,8 +162,8 @@ pub(super) fn checkpoint(args: &Args, inputs: &[PathBuf]) -> Result<Option<Check
     Checkpoint::open(&path).map(Some)
 }
 
-/// The destination as its checkpoint is named: at another address, or in another region, a stream or a bucket of the same
-/// name is another one.
+/// The destination as its checkpoint is named: at another address a stream or a bucket of the same name is another one, and so
+/// is a stream in another region.
 fn destination(args: &Args, set: impl Fn(&str) -> Option<String>) -> String {
     let address = match &args.to {
         To::Kinesis(_) => "AWS_ENDPOINT_URL_KINESIS",
@@ -175,7 +175,9 @@ fn destination(args: &Args, set: impl Fn(&str) -> Option<String>) -> String {
         option.clone().or_else(|| names.iter().find_map(set))
     };
     let endpoint = said(&args.endpoint_url, [address, "AWS_ENDPOINT_URL"]);
-    let region = said(&args.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]);
+    // The names of Amazon's buckets are the same in all regions.
+    let has_region = endpoint.is_some() || matches!(args.to, To::Kinesis(_));
+    let region = said(&args.region, ["AWS_REGION", "AWS_DEFAULT_REGION"]).filter(|_| has_region);
     let mut text = args.to.to_string();
     for part in [endpoint, region].iter().flatten() {
         text.push('@');
@@ -236,7 +238,8 @@ mod tests {
         assert_eq!(named(&["kinesis://web"], &[]), "kinesis://web");
         assert_eq!(named(&["kinesis://web"], &all), "kinesis://web@http://any@eu-west-1");
         assert_eq!(named(&["s3://web/a"], &all), "s3://web/a@http://s3@eu-west-1");
-        assert_eq!(named(&["s3://web/a"], &all[3..]), "s3://web/a@us-east-1");
+        assert_eq!(named(&["s3://web/a"], &all[3..]), "s3://web/a");
+        assert_eq!(named(&["kinesis://web"], &all[3..]), "kinesis://web@us-east-1");
         let here = ["kinesis://web", "--endpoint-url", "http://here", "--region", "us-west-2"];
         assert_eq!(named(&here, &all), "kinesis://web@http://here@us-west-2");
         for nowhere in ["file:///web", "-"] {

@@ -131,11 +131,12 @@ fn transform(
 ) -> Result<Vec<Fate>> {
     let data: Vec<Option<Vec<u8>>> =
         records.iter().map(|record| STANDARD.decode_to_vec(record.data.as_bytes()).ok()).collect();
-    if options.format.is_none() {
-        options = options.with_format(detect(&data));
-    }
     // A row is longer as JSON than as a line: what is more than an answer can hold need not be unpacked.
     options = options.with_limit(limit);
+    if options.format.is_none() {
+        let format = detect(&data, options.clone());
+        options = options.with_format(format);
+    }
     let mut room = limit;
     records
         .iter()
@@ -155,8 +156,8 @@ fn transform(
 }
 
 /// The format of the first records.
-fn detect(data: &[Option<Vec<u8>>]) -> LogFormat {
-    let mut intake = Intake::new(IntakeOptions::new());
+fn detect(data: &[Option<Vec<u8>>], options: IntakeOptions) -> LogFormat {
+    let mut intake = Intake::new(options);
     let mut seen = 0;
     for data in data.iter().flatten().take_while(|data| {
         seen += data.len();
@@ -169,7 +170,7 @@ fn detect(data: &[Option<Vec<u8>>]) -> LogFormat {
 
 fn one(id: &str, data: &[u8], options: IntakeOptions, tz: PartitionTz) -> Result<Fate> {
     let mut intake = Intake::new(options);
-    // The first of a delivery always fits.
+    // The first of a delivery is always taken, as rows or as a reject.
     let _ = intake.push(Arrival { name: id, data, partition_key: "" });
     let taken = intake.finish()?;
     if taken.counts.rejected > 0 {

@@ -164,7 +164,7 @@ pub(super) fn put_sample(data: &mut Vec<u8>, sample: &[Seen]) {
 }
 
 /// The size of data in a page: deflated, in base64.
-pub(super) fn embedded(data: &[u8]) -> usize {
+fn embedded(data: &[u8]) -> usize {
     deflated(data).len().div_ceil(3) * 4
 }
 

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use serde::Serialize;
 
-use super::encode::{deflated, embedded, put_cells, put_sample};
+use super::encode::{deflated, put_cells, put_sample};
 use super::{Cube, CubeMeta, Entries, FIRST, Key, OTHER, Seen};
 use crate::error::Result;
 use crate::report::columns::{Columns, type_of};
@@ -218,7 +218,7 @@ impl LiveCube {
             let size = columns.bytes(row).unwrap_or(0);
             for cells in [&mut self.cube.cells, &mut self.fresh] {
                 let (requests, bytes) = cells.entry(key).or_insert((0, 0));
-                (*requests, *bytes) = (*requests + 1, *bytes + size);
+                (*requests, *bytes) = (*requests + 1, bytes.saturating_add(size));
             }
             self.seen.extend(self.cube.see(&columns, row, key));
         }
@@ -375,13 +375,9 @@ impl LiveCube {
         loop {
             // The numbers of hosts are those of deltas.
             let encoded = self.cube.as_bytes(|host| host);
-            if embedded(&encoded.data) <= self.cube.options.limit || !self.cube.squeeze() {
-                return CubeSnapshot {
-                    version: self.version,
-                    seq: self.seq,
-                    meta: encoded.meta,
-                    data: base64(&deflated(&encoded.data)),
-                };
+            let data = base64(&deflated(&encoded.data));
+            if data.len() <= self.cube.options.limit || !self.cube.squeeze() {
+                return CubeSnapshot { version: self.version, seq: self.seq, meta: encoded.meta, data };
             }
             self.version += 1;
             self.learn();

@@ -100,11 +100,10 @@ function brushable(wrapper, { domain, choose, clear, tell, enabled }) {
 }
 
 /** The strip under the charts: the whole period, with a window that is dragged by its middle or by its ends. */
-function strip(wrapper, { domain, chosen, choose }) {
+function strip(wrapper, { width, domain, chosen, choose }) {
   const window_ = el("div", { class: "window" });
   wrapper.append(window_);
   let drag = null;
-  const width = () => wrapper.clientWidth;
   const place = ([from, to]) => {
     const { x } = scale(domain(), width());
     const left = Math.max(LEFT, x(from));

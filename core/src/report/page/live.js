@@ -109,7 +109,8 @@ class Live {
       this.lose();
       this.connect();
     }
-    if (!this.dirty || this.pressed || document.hidden) return;
+    // Nor is a choice that is being made on the keyboard.
+    if (!this.dirty || this.pressed || document.hidden || document.querySelector(".mark:not([hidden])")) return;
     this.dirty = false;
     this.page.update();
   }
@@ -129,6 +130,8 @@ class Live {
     } catch (error) {
       console.warn("the cube could not be fetched", error);
       this.version = null;
+      // Nothing may come that would ask for it again.
+      setTimeout(() => this.fetch(), 2000);
     }
     this.fetching = false;
     const waiting = this.waiting;

@@ -235,7 +235,7 @@ class Page {
     }
     this.foot.replaceChildren(
       notes.length ? el("ul", null, notes.map((note) => el("li", null, note))) : "",
-      el("p", null, `Made by ${visible(report.program)} on ${new Date(report.generated * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC. This page asks no network for anything.`));
+      el("p", null, `Made by ${visible(report.program)} on ${new Date(report.generated * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC.${this.live ? "" : " This page asks no network for anything."}`));
   }
 }
 

@@ -39,7 +39,7 @@ class Traffic {
     this.strip = el("div", { class: "strip", title: "The whole period: drag the window or its ends", "aria-hidden": "true" });
     this.stripChart = el("div", { class: "charts" });
     this.strip.append(this.stripChart);
-    this.window = strip(this.strip, { domain: () => page.entire, chosen: () => [page.domain.from, page.domain.to], choose: (from, to) => page.choose(from, to) });
+    this.window = strip(this.strip, { width: () => page.width("traffic"), domain: () => page.entire, chosen: () => [page.domain.from, page.domain.to], choose: (from, to) => page.choose(from, to) });
     const field = (name, label) => {
       const input = el("input", { type: "datetime-local", step: 1, "data-key": `field:${name}`, onchange: () => this.fields() });
       this[name] = input;

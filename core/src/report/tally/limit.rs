@@ -22,10 +22,9 @@ impl Tally {
         self.url_hosts.limit(&self.hosts);
         let most = 2 * self.options.kept;
         let others = [self.referers.as_mut(), self.agents.as_mut()].into_iter().flatten();
-        for popular in [&mut self.urls, &mut self.hosts, &mut self.methods, &mut self.protocols]
-            .into_iter()
-            .chain(others)
-        {
+        let named =
+            [&mut self.urls, &mut self.hosts, &mut self.methods, &mut self.protocols, &mut self.gone_types];
+        for popular in named.into_iter().chain(others) {
             popular.limit(most);
         }
         self.trim();

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # Sequence numbers have at most 56 digits.
 _DIGITS = 56
 _COMPLEMENT = str.maketrans("0123456789", "9876543210")
-# Of one consumer, commits do not overlap: only the youngest before a delivery can hold some of it.
-_LOOK_BACK = 1
 
 
 def _countdown(sequence: str) -> str:
@@ -50,15 +48,15 @@ class Commits:
     def among(self, sequences: Sequence[str]) -> frozenset[str]:
         """Those of the records, which are in order, that are in the table already."""
         first, last = sequences[0], sequences[-1]
-        # From the youngest commit that can hold one of these down to the first that begins before them.
+        # From the youngest commit that can hold one of these down to the first that begins before them: of one
+        # consumer, commits do not overlap. Those of an invocation that timed out, and of the one after it, may; rows
+        # are there twice then, under the same ids.
         behind = f"{self._prefix}{_countdown(last)}"
-        wanted, covered, before = set(sequences), set[str](), 0
+        wanted, covered = set(sequences), set[str]()
         for key in self._store.keys(self._prefix, behind):
             covered |= self.read(key).sequences & wanted
-            if key >= self.key(first):
-                before += 1
-                if before == _LOOK_BACK or covered == wanted:
-                    break
+            if covered == wanted or key >= self.key(first):
+                break
         return frozenset(covered)
 
     def read(self, key: str) -> Commit:

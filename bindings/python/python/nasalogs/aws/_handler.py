@@ -35,7 +35,8 @@ class KinesisHandler:
         commits: Whether commits are written and looked at; without them each delivery costs three requests less, and
             one that comes again in other pieces leaves rows twice, which only their `line_id` tells.
         limit: How many bytes of lines, decompressed, are taken at once, each line counting for 128 more: a delivery
-            with more is written in several pieces. Memory is some three times that at most.
+            with more is written in several pieces. Memory is some three times that, and for a single record at most
+            four times as much.
 
     Raises:
         ValueError: An address is none.

@@ -6,7 +6,7 @@ use std::fs;
 const USUAL: u64 = 4_000_000_000;
 
 /// The bytes of memory of this machine, or of the container, where that has less.
-pub(super) fn total() -> u64 {
+pub(crate) fn total() -> u64 {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| machine(&text));
     let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()
