@@ -12,6 +12,8 @@ if ! cargo fuzz --version >/dev/null 2>&1 || ! cargo +nightly --version >/dev/nu
 fi
 if [ $# -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cargo +nightly fuzz list); fi
 
+# One list of versions for both workspaces; what only this one needs is added to the copy.
+cp Cargo.lock fuzz/Cargo.lock
 python3 fuzz/seed.py
 # All at once, so that the crate and its dependencies are compiled a single time.
 cargo +nightly fuzz build

@@ -344,6 +344,22 @@ def test_fields_choose_a_range_on_the_wall_clock(browser: Browser, common: Repor
     page.close()
 
 
+def test_the_window_lies_over_what_is_chosen(browser: Browser, common: Report) -> None:
+    """From end to end where nothing is; sizes are those of boxes with their borders."""
+    page = opened(browser.page(width=1280), common.url)
+    share = """(() => {
+        const box = (selector) => document.querySelector(selector).getBoundingClientRect();
+        const [a, b] = [box(".strip .window"), box(".strip")];
+        return [a.left - b.left, b.right - a.right, a.width / b.width]; })()"""
+    left, right, whole = page.value(share)
+    assert 0 < left < 80
+    assert 0 <= right < 40
+    answered(page, lambda: page.click("[data-key=closer]"))
+    assert page.value(share)[2] == pytest.approx(whole / 2, abs=0.06)
+    assert page.value("getComputedStyle(document.querySelector('.strip')).boxSizing") == "border-box"
+    page.close()
+
+
 def test_heads_sort_and_lists_grow(browser: Browser, common: Report) -> None:
     page = opened(browser.page(), common.url)
     page.click('[data-key="sort:urls:bytes"]')
